@@ -1,0 +1,150 @@
+#include "base/io.h"
+
+#include "base/cleanup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int io_write(int fd, const void *buf, size_t n)
+{
+    for (const char *p = buf; n > 0;) {
+        ssize_t w = write(fd, p, n);
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w < 0)
+            return -errno;
+        p += w;
+        n -= (size_t)w;
+    }
+    return 0;
+}
+
+ssize_t io_read(int fd, void *buf, size_t n)
+{
+    size_t got = 0;
+    while (got < n) {
+        ssize_t r = read(fd, (char *)buf + got, n - got);
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r < 0)
+            return -errno;
+        if (r == 0)
+            break;
+        got += (size_t)r;
+    }
+    return (ssize_t)got;
+}
+
+/* Opens a directory that lies on the same mount as dirfd; never through a symlink. */
+static int open_below(int dirfd, const char *name)
+{
+    struct open_how how = {
+        .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+        .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+    };
+    return (int)syscall(SYS_openat2, dirfd, name, &how, sizeof how);
+}
+
+static bool is_dots(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/* The tree may hold any name at all, ours too: try until one is free. */
+static int move_up(int dir, const char *name, int top, unsigned *number)
+{
+    for (;;) {
+        char moved[32];
+        snprintf(moved, sizeof moved, ".%u", (*number)++);
+        if (renameat2(dir, name, top, moved, RENAME_NOREPLACE) == 0)
+            return 0;
+        if (errno != EEXIST)
+            return -errno;
+    }
+}
+
+/* Unlinks what can be unlinked in `dir`; every subdirectory moves up to `top` under a number, so
+ * that the tree gets flatter with each pass and no depth is ever walked. */
+static int empty_into(DIR *dir, int top, unsigned *number)
+{
+    for (struct dirent *e; errno = 0, (e = readdir(dir));) {
+        if (is_dots(e->d_name))
+            continue;
+        if (unlinkat(dirfd(dir), e->d_name, 0) == 0)
+            continue;
+        if (errno != EISDIR && errno != EPERM)
+            return -errno;
+        if (unlinkat(dirfd(dir), e->d_name, AT_REMOVEDIR) == 0)
+            continue;
+        if (errno != ENOTEMPTY && errno != EEXIST)
+            return -errno;
+        int r = move_up(dirfd(dir), e->d_name, top, number);
+        if (r < 0)
+            return r;
+    }
+    return -errno;
+}
+
+static int empty_at(int top, const char *name, unsigned *number)
+{
+    int fd = open_below(top, name);
+    if (fd < 0)
+        return -errno;
+    DIR *dir CLEANUP_CLOSEDIR = fdopendir(fd);
+    if (!dir) {
+        close(fd);
+        return -ENOMEM;
+    }
+    return empty_into(dir, top, number);
+}
+
+/* Empties `top` itself: its own subdirectories are emptied in place, what they hold moves up. */
+static int empty_top(int top, unsigned *number, bool *again)
+{
+    int fd = fcntl(top, F_DUPFD_CLOEXEC, 0);
+    DIR *dir CLEANUP_CLOSEDIR = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir)
+        return -ENOMEM;
+    rewinddir(dir);
+    *again = false;
+    for (struct dirent *e; errno = 0, (e = readdir(dir));) {
+        if (is_dots(e->d_name) || unlinkat(top, e->d_name, 0) == 0)
+            continue;
+        if (errno != EISDIR && errno != EPERM)
+            return -errno;
+        if (unlinkat(top, e->d_name, AT_REMOVEDIR) == 0)
+            continue;
+        int r = empty_at(top, e->d_name, number);
+        if (r < 0)
+            return r;
+        if (unlinkat(top, e->d_name, AT_REMOVEDIR) < 0)
+            return -errno;
+        *again = true;
+    }
+    return -errno;
+}
+
+int io_remove_tree(int dirfd, const char *name)
+{
+    if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    if (errno != EISDIR && errno != EPERM)
+        return -errno;
+    int top CLEANUP_CLOSE = open_below(dirfd, name);
+    if (top < 0)
+        return -errno;
+    unsigned number = 0;
+    bool again = true;
+    while (again) {
+        int r = empty_top(top, &number, &again);
+        if (r < 0)
+            return r;
+    }
+    return unlinkat(dirfd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}

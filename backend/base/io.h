@@ -1,0 +1,20 @@
+/* io: whole reads and writes, interrupted calls taken up again. Any thread. */
+#ifndef BASE_IO_H
+#define BASE_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* 0 or -errno; all n bytes were written. */
+int io_write(int fd, const void *buf, size_t n);
+
+/* Bytes read, short only at the end of the file; or -errno. */
+ssize_t io_read(int fd, void *buf, size_t n);
+
+/* Removes everything below dirfd/name, and it; a missing name is success. Iterative: the depth of
+ * the tree costs neither stack nor descriptors. Never follows a symlink, never crosses a mount.
+ * Returns 0 or -errno. */
+int io_remove_tree(int dirfd, const char *name);
+
+#endif

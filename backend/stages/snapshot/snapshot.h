@@ -1,0 +1,43 @@
+/* snapshot: a writable layer over an unpacked image, mounted at active/<name>.
+ *
+ * One file a backend; snapshot.c holds the array of them. */
+#ifndef STAGES_SNAPSHOT_H
+#define STAGES_SNAPSHOT_H
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "store/paths.h"
+
+#include <stdbool.h>
+
+struct snapshot_backend {
+    const char *name;
+    /* 0 if this backend can serve from that store; else a negative errno, and err says why not and
+     * what would help. Really tries; leaves nothing behind. Called once, at start. */
+    int (*probe)(const struct paths *paths, struct err *err);
+    /* Makes the layer if it is missing and mounts it at active/<name>. What is mounted there
+     * already stays. -EBUSY while another mount namespace holds the layer. */
+    int (*mount)(const struct paths *paths, const char *name, const char *image_key,
+                 enum policy policy, struct err *err);
+    /* Unmounts; what is not mounted is success. -EBUSY while anything uses it, in whichever mount
+     * namespace: then it is mounted as before. */
+    int (*unmount)(const struct paths *paths, const char *name, const char *image_key,
+                   enum policy policy, struct err *err);
+    /* Is active/<name> this store's live mount? */
+    bool (*mounted)(const struct paths *paths, const char *name);
+};
+
+extern const struct snapshot_backend snapshot_overlay;
+
+/* The first backend that can serve here; NULL, and err says why none can. */
+const struct snapshot_backend *snapshot_choose(const struct paths *paths, struct err *err);
+
+/* Takes active/<name> and overlays/<name> of an unmounted snapshot away: the layer becomes trash
+ * (paths_discard), to be removed later. */
+int snapshot_discard(const struct paths *paths, const char *name, struct err *err);
+
+/* Calls each with every name that has a mount below active/. */
+int snapshot_each_mount(const struct paths *paths, void (*each)(void *ctx, const char *name),
+                        void *ctx, struct err *err);
+
+#endif

@@ -1,0 +1,173 @@
+#include "store/paths.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/text.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#define TRASH ".trash-"
+
+static int open_dir(int at, const char *name, const char *what, struct err *err)
+{
+    if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
+        return err_sys(err, errno, "cannot make %s", what);
+    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? err_sys(err, errno, "cannot open %s", what) : fd;
+}
+
+static int make_parents(const char *dir, struct err *err)
+{
+    char path[PATH_MAX];
+    if ((size_t)snprintf(path, sizeof path, "%s", dir) >= sizeof path)
+        return err_set(err, ERR_IO, ENAMETOOLONG, "store path is longer than %d bytes", PATH_MAX);
+    for (char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/')) {
+        *p = '\0';
+        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+            return err_sys(err, errno, "cannot make %s", path);
+        *p = '/';
+    }
+    return 0;
+}
+
+static int check_spelling(const char *dir, struct err *err)
+{
+    for (const char *p = dir; *p; p++)
+        if (strchr(",:\\", *p) || (unsigned char)*p < 0x20 || *p == 0x7f)
+            return err_set(err, ERR_IO, EINVAL,
+                           "store path %s holds a character that overlay mounts cannot spell "
+                           "(',' ':' '\\' or a control character); choose another with --store",
+                           dir);
+    return 0;
+}
+
+static int check_file_system(const struct paths *p, struct err *err)
+{
+    struct statfs fs;
+    if (fstatfs(p->root, &fs) < 0)
+        return err_sys(err, errno, "cannot stat the file system of %s", p->dir);
+    if (fs.f_type == OVERLAYFS_SUPER_MAGIC)
+        return err_set(err, ERR_IO, EINVAL,
+                       "store %s lies on an overlay, which cannot hold writable layers; put it on "
+                       "a volume or a disk of its own with --store",
+                       p->dir);
+    return 0;
+}
+
+int paths_open(struct paths *p, const char *dir, struct err *err)
+{
+    *p = (struct paths){.root = -1, .blobs = -1, .images = -1, .overlays = -1, .active = -1};
+    int r = make_parents(dir, err);
+    if (r < 0)
+        return r;
+    if ((r = p->root = open_dir(AT_FDCWD, dir, dir, err)) < 0)
+        return r;
+    if (!realpath(dir, p->dir))
+        return err_sys(err, errno, "cannot resolve %s", dir);
+    if ((r = check_spelling(p->dir, err)) < 0 || (r = check_file_system(p, err)) < 0)
+        return r;
+    if (fchmod(p->root, 0700) < 0)
+        return err_sys(err, errno, "cannot make %s private", p->dir);
+    struct {
+        const char *name;
+        int *fd;
+    } dirs[] = {{"blobs", &p->blobs},
+                {"images", &p->images},
+                {"overlays", &p->overlays},
+                {"active", &p->active}};
+    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
+        if ((r = *dirs[i].fd = open_dir(p->root, dirs[i].name, dirs[i].name, err)) < 0)
+            return r;
+    return fsync(p->root) < 0 ? err_sys(err, errno, "cannot sync %s", p->dir) : 0;
+}
+
+void paths_close(struct paths *p)
+{
+    int *fds[] = {&p->root, &p->blobs, &p->images, &p->overlays, &p->active};
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+        if (*fds[i] > 0)
+            close(steal_fd(*fds[i]));
+}
+
+void paths_blob(char out[static PATHS_FILE_MAX], const char *sha256, enum format format)
+{
+    snprintf(out, PATHS_FILE_MAX, "%s.%s", sha256, format_name(format));
+}
+
+void paths_part(char out[static PATHS_FILE_MAX], const char *sha256)
+{
+    snprintf(out, PATHS_FILE_MAX, "%s.part", sha256);
+}
+
+void paths_image(char out[static PATHS_FILE_MAX], const char *sha256, enum policy policy)
+{
+    snprintf(out, PATHS_FILE_MAX, "%s%s", sha256, policy == POLICY_FAITHFUL ? ".faithful" : "");
+}
+
+void paths_image_part(char out[static PATHS_FILE_MAX], const char *sha256, enum policy policy)
+{
+    char key[PATHS_FILE_MAX];
+    paths_image(key, sha256, policy);
+    snprintf(out, PATHS_FILE_MAX, "%.*s.part", PATHS_KEY_MAX, key);
+}
+
+enum format paths_find_blob(const struct paths *p, const char *sha256, int64_t *size)
+{
+    for (enum format f = FORMAT_TAR; f < FORMATS; f++) {
+        char name[PATHS_FILE_MAX];
+        struct stat st;
+        paths_blob(name, sha256, f);
+        if (fstatat(p->blobs, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
+            *size = st.st_size;
+            return f;
+        }
+    }
+    return FORMAT_UNKNOWN;
+}
+
+bool paths_have_image(const struct paths *p, const char *sha256, enum policy policy)
+{
+    char name[PATHS_FILE_MAX];
+    paths_image(name, sha256, policy);
+    return faccessat(p->images, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int paths_discard(int dirfd, const char *name, struct err *err)
+{
+    static atomic_uint serial;
+    char trash[PATHS_FILE_MAX];
+    snprintf(trash, sizeof trash, TRASH "%llx-%x", (unsigned long long)text_now_ms(),
+             atomic_fetch_add(&serial, 1));
+    if (renameat(dirfd, name, dirfd, trash) < 0 && errno != ENOENT)
+        return err_sys(err, errno, "cannot move %s out of the way", name);
+    return 0;
+}
+
+bool paths_is_trash(const char *name)
+{
+    return strncmp(name, TRASH, sizeof TRASH - 1) == 0;
+}
+
+int paths_empty_trash(int dirfd)
+{
+    int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir CLEANUP_CLOSEDIR = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir)
+        return -errno;
+    int result = 0;
+    for (struct dirent *e; (e = readdir(dir));) {
+        int r = paths_is_trash(e->d_name) ? io_remove_tree(dirfd, e->d_name) : 0;
+        if (r < 0)
+            result = r;
+    }
+    return result;
+}

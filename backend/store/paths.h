@@ -1,0 +1,52 @@
+/* paths: the store's folders and the names in them (the contract's "The store").
+ *
+ * Everything is reached from these descriptors with the `*at` calls. Read-only after open; any
+ * thread. */
+#ifndef STORE_PATHS_H
+#define STORE_PATHS_H
+
+#include "base/err.h"
+#include "base/format.h"
+#include "base/limits.h"
+
+#include <limits.h>
+#include <stdbool.h>
+
+struct paths {
+    int root, blobs, images, overlays, active; /* O_PATH-free directory descriptors */
+    char dir[PATH_MAX];                        /* the store's absolute, resolved path */
+};
+
+#define PATHS_DIGEST_LEN 64                      /* hex digits of a SHA-256 */
+#define PATHS_KEY_MAX    (PATHS_DIGEST_LEN + 16) /* "<sha256>.faithful" with the NUL */
+#define PATHS_NAME_MAX   128                     /* bytes of an image's name, without the NUL */
+#define PATHS_FILE_MAX   256                     /* any one file name made here, with the NUL */
+
+/* Makes what is missing (0700) and opens it. Refuses a store that cannot hold overlays, or whose
+ * path the overlay's options cannot spell (`,` `:` `\` or a control character). */
+int paths_open(struct paths *p, const char *dir, struct err *err);
+void paths_close(
+    struct paths *p); /* also of a zeroed or half-opened one: descriptors are -1 or 0 */
+
+/* blobs/<sha256>.<format> */
+void paths_blob(char out[static PATHS_FILE_MAX], const char *sha256, enum format format);
+/* blobs/<sha256>.part */
+void paths_part(char out[static PATHS_FILE_MAX], const char *sha256);
+/* images/<sha256> or images/<sha256>.faithful: the policy is part of the identity */
+void paths_image(char out[static PATHS_FILE_MAX], const char *sha256, enum policy policy);
+/* images/<key>.part: while it is being unpacked */
+void paths_image_part(char out[static PATHS_FILE_MAX], const char *sha256, enum policy policy);
+
+/* The format of the blob of that digest; FORMAT_UNKNOWN if there is none. *size in bytes. */
+enum format paths_find_blob(const struct paths *p, const char *sha256, int64_t *size);
+bool paths_have_image(const struct paths *p, const char *sha256, enum policy policy);
+
+/* Renames dirfd/name out of the way, under a name that paths_is_trash() knows and that no image,
+ * blob or overlay can have; a missing one is success. The removal follows at leisure, after a
+ * crash too. */
+int paths_discard(int dirfd, const char *name, struct err *err);
+bool paths_is_trash(const char *name);
+/* Removes all trash below dirfd. */
+int paths_empty_trash(int dirfd);
+
+#endif

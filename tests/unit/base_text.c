@@ -1,0 +1,76 @@
+#include "base/text.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+Test(text, grows_and_formats)
+{
+    struct text t = {0};
+    text_add(&t, "a");
+    text_addf(&t, "%d-%s", 42, "b");
+    cr_assert_str_eq(t.data, "a42-b");
+    for (int i = 0; i < 1000; i++)
+        text_add(&t, "0123456789");
+    cr_assert_eq(t.len, 10005);
+    cr_assert_not(t.failed);
+    text_free(&t);
+}
+
+Test(text, escapes_as_c_does)
+{
+    struct text t = {0};
+    text_add_escaped(&t, "a\"\\\n\t\r\x1b\0é", 10);
+    cr_assert_str_eq(t.data, "a\\\"\\\\\\n\\t\\r\\033\\000\\303\\251");
+    text_free(&t);
+}
+
+Test(text, sizes)
+{
+    int64_t v;
+    cr_assert(text_parse_size("0", &v) && v == 0);
+    cr_assert(text_parse_size("64K", &v) && v == 65536);
+    cr_assert(text_parse_size("100M", &v) && v == 104857600);
+    cr_assert(text_parse_size("10G", &v) && v == 10737418240);
+    cr_assert(text_parse_size("max", &v) && v == TEXT_UNLIMITED);
+    const char *bad[] = {
+        "", "K", "-1", "+1", " 1", "1 ", "1k", "1KB", "1.5M", "9999999999999999999", "9999999T"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_assert_not(text_parse_size(bad[i], &v), "%s", bad[i]);
+}
+
+Test(text, durations)
+{
+    int64_t v;
+    cr_assert(text_parse_duration("500ms", &v) && v == 500);
+    cr_assert(text_parse_duration("30", &v) && v == 30000);
+    cr_assert(text_parse_duration("2m", &v) && v == 120000);
+    cr_assert(text_parse_duration("1d", &v) && v == 86400000);
+    cr_assert(text_parse_duration("max", &v) && v == TEXT_UNLIMITED);
+    cr_assert_not(text_parse_duration("1w", &v));
+    cr_assert_not(text_parse_duration("s", &v));
+}
+
+Test(text, times_are_rfc3339_in_utc)
+{
+    char out[TEXT_TIME_MAX];
+    cr_assert_str_eq(text_time(1700000000123, out), "2023-11-14T22:13:20.123Z");
+    cr_assert_str_eq(text_time(0, out), "-");
+}
+
+static void masks(const char *url, const char *want)
+{
+    struct text t = {0};
+    text_add_masked_url(&t, url, strlen(url));
+    cr_assert_str_eq(t.data, want);
+    text_free(&t);
+}
+
+Test(text, credentials_are_masked)
+{
+    masks("http://h/p", "http://h/p");
+    masks("http://u:secret@h/p", "http://u:***@h/p");
+    masks("https://token@h:1/p?q=a@b", "https://token:***@h:1/p?q=a@b");
+    masks("http://u:p@q@h/", "http://u:***@h/");
+    masks("http://h/a@b", "http://h/a@b");
+    masks("nonsense", "nonsense");
+}
