@@ -395,6 +395,18 @@ Test(sink_dir, what_was_copied_is_given_back)
     done(&f);
 }
 
+Test(sink_dir, a_hole_gives_nothing_back)
+{
+    struct fixture f = fixture();
+    struct entry hole = file("hole", 0644), e = file_of(&f, "f", "kept", 4);
+    hole.size = 1LL << 40;
+    must(&f, hole);
+    must(&f, e);
+    finish(&f);
+    cr_assert(holds(&f, "f", "kept"));
+    done(&f);
+}
+
 Test(sink_dir, xattrs)
 {
     struct fixture f = fixture();
