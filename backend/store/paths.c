@@ -98,6 +98,18 @@ void paths_close(struct paths *p)
             close(steal_fd(*fds[i]));
 }
 
+bool paths_name_valid(const char *name, size_t len)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    static const char all[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    if (len < 1 || len > PATHS_NAME_MAX || !memchr(letters, name[0], sizeof letters - 1))
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (!memchr(all, name[i], sizeof all - 1))
+            return false;
+    return true;
+}
+
 void paths_blob(char out[static PATHS_FILE_MAX], const char *sha256, enum format format)
 {
     snprintf(out, PATHS_FILE_MAX, "%s.%s", sha256, format_name(format));

@@ -28,6 +28,9 @@ int paths_open(struct paths *p, const char *dir, struct err *err);
 void paths_close(
     struct paths *p); /* also of a zeroed or half-opened one: descriptors are -1 or 0 */
 
+/* May an image have that name (the contract's rule)? Such a name is a safe file name. */
+bool paths_name_valid(const char *name, size_t len);
+
 /* blobs/<sha256>.<format> */
 void paths_blob(char out[static PATHS_FILE_MAX], const char *sha256, enum format format);
 /* blobs/<sha256>.part */
