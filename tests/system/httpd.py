@@ -6,7 +6,7 @@ PORT 0 takes any free port; --port-file receives the number once the server list
 --tls serves https with the certificate and key in PEM.
 
   MODE/FILE        the fault, every time
-  MODExN/FILE      the fault for the first N requests of that path, then as `range`
+  MODExN/FILE      the fault for the first N requests of that URL, then as `range`
 
 well-behaved:
   ok               200 with Content-Length and ETag; knows no Range
@@ -45,6 +45,7 @@ lies:
 """
 import argparse
 import base64
+import collections
 import email.utils
 import hashlib
 import http.server
@@ -60,6 +61,7 @@ import time
 import urllib.parse
 
 STATS = {}
+ASKED = collections.Counter()
 STATS_LOCK = threading.Lock()
 MODES = {}
 
@@ -189,7 +191,8 @@ class Request(http.server.BaseHTTPRequestHandler):
             s["if_ranges"].append(self.headers.get("If-Range"))
             s["auth"].append(self.headers.get("Authorization"))
             s["last"] = dict(self.headers)
-            return s["requests"]
+            ASKED[self.path] += 1
+            return ASKED[self.path]
 
     def dispatch(self, name):
         few = re.fullmatch(r"(.+)x(\d+)", name)
@@ -360,7 +363,7 @@ def stall(r, content):
 @mode("slowheader")
 def slowheader(r):
     r.send(b"HTTP/1.1 200 OK\r\n")
-    trickle(r, b"X-Slow: " + b"a" * 60000, r.number("bps", 5))
+    trickle(r, b"X: a\r\n" * 10000, r.number("bps", 5))
 
 
 @mode("badchunk")
@@ -525,6 +528,7 @@ def stats(r):
 def stats_reset(r):
     with STATS_LOCK:
         STATS.clear()
+        ASKED.clear()
     r.answer(204, b"")
 
 

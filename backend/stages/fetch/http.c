@@ -57,6 +57,11 @@ static int64_t announced_length(struct exchange *x)
     return known ? length : -1;
 }
 
+static int bad_answer(struct exchange *x, const char *what, enum stage_retry retry)
+{
+    return http_outcome_answer(what, x->url, retry, x->outcome, x->err);
+}
+
 static int accept_body(struct exchange *x, int64_t first, int64_t total)
 {
     const char *tag = field(x, "ETag");
@@ -80,8 +85,7 @@ static int accept_rest(struct exchange *x)
     if (good)
         return accept_body(x, range.first, range.total);
     if (x->request->offset == 0)
-        return http_outcome_answer("a part of the file where all of it was asked for", x->url,
-                                   x->outcome, x->err);
+        return bad_answer(x, "a part of the file where all of it was asked for", RETRY_LATER);
     return err_set(x->err, ERR_HTTP_STATUS, ESTALE, "the rest cannot be had");
 }
 
@@ -98,9 +102,8 @@ static int judge(struct exchange *x, long status)
     case 303:
     case 307:
     case 308:
-        if (location)
-            return http_url_follow(x->url, location, &x->next, x->err);
-        break;
+        return location ? http_url_follow(x->url, location, &x->next, x->err)
+                        : bad_answer(x, "a redirect without a Location", RETRY_NEVER);
     case 416:
         if (x->request->offset > 0)
             return err_set(x->err, ERR_HTTP_STATUS, ESTALE, "the rest cannot be had");
@@ -123,7 +126,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *ctx)
     x->received = text_monotonic_ms();
     x->header_bytes += n;
     if (x->header_bytes > MAX_HEADER_BYTES)
-        x->result = http_outcome_answer("endless headers", x->url, x->outcome, x->err);
+        x->result = bad_answer(x, "endless headers", RETRY_LATER);
     else if (!x->answered && is_blank(line, n) &&
              curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK &&
              status >= 200) {
@@ -137,7 +140,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
 {
     struct exchange *x = ctx;
     if (!x->accepted)
-        x->result = http_outcome_answer("a body without an answer", x->url, x->outcome, x->err);
+        x->result = bad_answer(x, "a body without an answer", RETRY_LATER);
     else
         x->result = x->sink->bytes(x->sink->ctx, bytes, n, x->err);
     x->received = text_monotonic_ms();
@@ -187,7 +190,7 @@ static int conclude(struct exchange *x, CURLcode code)
         return x->result;
     if (code != CURLE_OK)
         return http_outcome_curl(code, x->detail, x->url, x->outcome, x->err);
-    return x->accepted ? 0 : http_outcome_answer("no answer", x->url, x->outcome, x->err);
+    return x->accepted ? 0 : bad_answer(x, "no answer", RETRY_LATER);
 }
 
 static int drive(struct exchange *x)
@@ -295,9 +298,8 @@ static int run_hops(const struct exchange *common)
     }
     if (!url)
         return out_of_memory(common->err);
-    http_outcome_answer("more than 10 redirects, the last", url, common->outcome, common->err);
-    common->outcome->retry = RETRY_NEVER;
-    return -EPROTO;
+    return http_outcome_answer("more than 10 redirects", common->request->url, RETRY_NEVER,
+                               common->outcome, common->err);
 }
 
 static void cleanup_multi(CURLM **multi)

@@ -107,11 +107,11 @@ int http_outcome_timeout(const char *what, int64_t ms, const char *url,
                    t.data ? t.data : "", (double)ms / 1000);
 }
 
-int http_outcome_answer(const char *what, const char *url, struct transport_outcome *outcome,
-                        struct err *err)
+int http_outcome_answer(const char *what, const char *url, enum stage_retry retry,
+                        struct transport_outcome *outcome, struct err *err)
 {
     struct text t CLEANUP_TEXT = {0};
     http_url_show(&t, url);
-    outcome->retry = RETRY_LATER;
+    outcome->retry = retry;
     return err_set(err, ERR_HTTP_STATUS, EPROTO, "%s from %s", what, t.data ? t.data : "");
 }

@@ -17,7 +17,7 @@ int http_outcome_timeout(const char *what, int64_t ms, const char *url,
                          struct transport_outcome *outcome, struct err *err);
 
 /* An answer that no server should give. */
-int http_outcome_answer(const char *what, const char *url, struct transport_outcome *outcome,
-                        struct err *err);
+int http_outcome_answer(const char *what, const char *url, enum stage_retry retry,
+                        struct transport_outcome *outcome, struct err *err);
 
 #endif
