@@ -1,0 +1,50 @@
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "stages/stage.h"
+#include "stages/unpack/info.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* A part that is from before the last boot, or has no info, was perhaps torn by a power cut. */
+static int ensure_whole(const struct stage_job *job, const char *part, struct stage_result *result,
+                        struct err *err)
+{
+    bool this_boot;
+    if (faccessat(job->paths->images, part, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        return err_set(err, ERR_INTERNAL, errno, "there is no unpacked image images/%s", part);
+    if (info_read(job->paths->images, part, result, &this_boot) == 0 && this_boot)
+        return 0;
+    log_debug(job->name, "images/%s may not be whole: it is unpacked again", part);
+    return unpack_run(job, result, err);
+}
+
+static int sync_images(int images, struct err *err)
+{
+    return fsync(images) < 0 ? err_sys(err, errno, "cannot sync images/") : 0;
+}
+
+int publish_run(const struct stage_job *job, struct stage_result *result, struct err *err)
+{
+    int images = job->paths->images;
+    char image[PATHS_FILE_MAX], part[PATHS_FILE_MAX];
+    paths_image(image, job->sha256, job->policy);
+    paths_image_part(part, job->sha256, job->policy);
+    if (paths_have_image(job->paths, job->sha256, job->policy)) {
+        info_read(images, image, result, NULL);
+        paths_discard(images, part, NULL);
+        return sync_images(images, err);
+    }
+    int r = ensure_whole(job, part, result, err);
+    if (r < 0)
+        return r;
+    /* One call for thousands of files: an fsync of each would be a journal commit of each. */
+    if (syncfs(images) < 0)
+        return err_sys(err, errno, "cannot sync the image");
+    if (renameat2(images, part, images, image, RENAME_NOREPLACE) < 0 && errno != EEXIST)
+        return err_sys(err, errno, "cannot rename images/%s", part);
+    paths_discard(images, part, NULL);
+    return sync_images(images, err);
+}

@@ -1,0 +1,330 @@
+/* The directory sink: the image is a directory tree, made file by file. */
+#include "stages/unpack/sink.h"
+
+#include "base/cleanup.h"
+#include "stages/unpack/beneath.h"
+#include "stages/unpack/contents.h"
+#include "stages/unpack/spill.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+/* What was copied is given back in steps of this, so that disk use does not double; a step is few
+ * enough calls that they cost nothing. */
+#define PUNCH_STEP (64 << 20)
+
+struct sink_dir {
+    struct sink_place place;
+    int root; /* rootfs/ */
+    bool is_root;
+    struct beneath at, target; /* parents of what is made, and of what hard links name */
+    struct spill xattrs;
+    int64_t copied, punched; /* ends of ranges in the data file */
+};
+
+static int fail(struct err *err, int num, const char *what, const char *path)
+{
+    char shown[ENTRY_SHOWN_MAX];
+    if (num == ECANCELED)
+        return err_set(err, ERR_CANCELLED, ECANCELED, "cancelled");
+    return err_sys(err, num, "cannot %s \"%s\"", what, entry_shown(path, strlen(path), shown));
+}
+
+static int dir_probe(const struct paths *paths, struct err *err)
+{
+    int fd CLEANUP_CLOSE = beneath_open(paths->images, "", O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        return err_sys(err, -fd, "the directory sink needs openat2 (Linux 5.6)");
+    return 0;
+}
+
+static void dir_close(void *sink)
+{
+    struct sink_dir *s = sink;
+    if (!s)
+        return;
+    beneath_forget(&s->at);
+    beneath_forget(&s->target);
+    spill_close(&s->xattrs);
+    if (s->root >= 0)
+        close(s->root);
+    free(s);
+}
+
+static int dir_open(const struct sink_place *place, void **sink, struct err *err)
+{
+    if (mkdirat(place->part, SINK_ROOTFS, 0700) < 0)
+        return fail(err, errno, "make", SINK_ROOTFS);
+    int root = beneath_open(place->part, SINK_ROOTFS, O_RDONLY | O_DIRECTORY, 0);
+    if (root < 0)
+        return fail(err, -root, "open", SINK_ROOTFS);
+    struct sink_dir *s = malloc(sizeof *s);
+    if (!s) {
+        close(root);
+        return err_sys(err, ENOMEM, "cannot begin an image");
+    }
+    *s = (struct sink_dir){
+        .place = *place,
+        .root = root,
+        .is_root = geteuid() == 0,
+        .at = BENEATH_INIT(root),
+        .target = BENEATH_INIT(root),
+        .xattrs = SPILL_INIT,
+    };
+    *sink = s;
+    return 0;
+}
+
+/* Directories stay open to us, and to us alone, until finish. */
+static int make_dir(struct sink_dir *s, const char *path, const char *xattrs, size_t xattrs_len,
+                    struct err *err)
+{
+    const char *name;
+    int at = beneath_parent(&s->at, path, &name);
+    if (at < 0 || mkdirat(at, name, 0700) < 0)
+        return fail(err, at < 0 ? -at : errno, "make directory", path);
+    return spill_add(&s->xattrs, s->place.part, path, xattrs, xattrs_len, err);
+}
+
+static int dir_implied(void *sink, const char *path, struct err *err)
+{
+    return make_dir(sink, path, NULL, 0, err);
+}
+
+static int dir_remove(void *sink, const char *path, bool dir, struct err *err)
+{
+    struct sink_dir *s = sink;
+    const char *name;
+    int at = beneath_parent(&s->at, path, &name);
+    if (at < 0 || unlinkat(at, name, dir ? AT_REMOVEDIR : 0) < 0)
+        return fail(err, at < 0 ? -at : errno, "replace", path);
+    if (dir) {
+        beneath_forget(&s->at);
+        beneath_forget(&s->target);
+    }
+    return 0;
+}
+
+static void times_of(const struct entry_meta *meta, struct timespec times[static 2])
+{
+    times[0] = times[1] = (struct timespec){(time_t)meta->mtime, meta->mtime_nsec};
+}
+
+static int set_xattr(int fd, const char *path, const struct entry_xattr *x)
+{
+    char name[LIMIT_NAME_MAX + 1];
+    memcpy(name, x->name, x->name_len);
+    name[x->name_len] = '\0';
+    int r = path ? lsetxattr(path, name, x->value, x->value_len, 0)
+                 : fsetxattr(fd, name, x->value, x->value_len, 0);
+    return r < 0 ? -errno : 0;
+}
+
+/* On the descriptor, or, where there is none to be had, on a path. */
+static int set_xattrs(int fd, const char *path, const char *xattrs, size_t len)
+{
+    struct entry_xattr x;
+    int r = 0;
+    while (r == 0 && entry_xattr_next(&xattrs, &len, &x) > 0)
+        r = set_xattr(fd, path, &x);
+    return r;
+}
+
+static int fail_xattrs(struct err *err, int num, const char *path)
+{
+    if (num == EOPNOTSUPP)
+        return fail(err, num, "keep, as the store's file system does not hold them, xattrs of",
+                    path);
+    return fail(err, num, "set xattrs of", path);
+}
+
+/* Owner first: a change of owner clears setuid and capabilities. The mode after xattrs: without
+ * root, a file that is read-only takes none. Times last. */
+static int set_meta(const struct sink_dir *s, int fd, const struct entry *e, struct err *err)
+{
+    struct timespec times[2];
+    int r;
+    if (s->is_root && fchown(fd, e->meta.uid, e->meta.gid) < 0)
+        return fail(err, errno, "set the owner of", e->path);
+    if ((r = set_xattrs(fd, NULL, e->xattrs, e->xattrs_len)) < 0)
+        return fail_xattrs(err, -r, e->path);
+    if (fchmod(fd, e->meta.mode) < 0)
+        return fail(err, errno, "set the mode of", e->path);
+    times_of(&e->meta, times);
+    if (futimens(fd, times) < 0)
+        return fail(err, errno, "set the times of", e->path);
+    return 0;
+}
+
+/* As set_meta, for what cannot be opened. The mode of a symlink is no one's. */
+static int set_meta_at(const struct sink_dir *s, int at, const char *name, const struct entry *e,
+                       struct err *err)
+{
+    struct timespec times[2];
+    char path[sizeof "/proc/self/fd//" + 12 + LIMIT_NAME_MAX];
+    int r;
+    if (s->is_root && fchownat(at, name, e->meta.uid, e->meta.gid, AT_SYMLINK_NOFOLLOW) < 0)
+        return fail(err, errno, "set the owner of", e->path);
+    snprintf(path, sizeof path, "/proc/self/fd/%d/%s", at, name);
+    if ((r = set_xattrs(-1, path, e->xattrs, e->xattrs_len)) < 0)
+        return fail_xattrs(err, -r, e->path);
+    if (e->type != WIRE_SYMLINK && fchmodat(at, name, e->meta.mode, AT_SYMLINK_NOFOLLOW) < 0)
+        return fail(err, errno, "set the mode of", e->path);
+    times_of(&e->meta, times);
+    if (utimensat(at, name, times, AT_SYMLINK_NOFOLLOW) < 0)
+        return fail(err, errno, "set the times of", e->path);
+    return 0;
+}
+
+/* Only what lies before every range to come is given back: ranges come in order. A helper that says
+ * otherwise gets zeros. */
+static void give_back(struct sink_dir *s, const struct entry *e)
+{
+    int64_t end = (int64_t)(e->offset + e->size) / WIRE_BLOCK * WIRE_BLOCK;
+    s->copied = end > s->copied ? end : s->copied;
+    if (s->copied - s->punched < PUNCH_STEP)
+        return;
+    /* Where it is not supported, the file is only larger. */
+    (void)fallocate(s->place.data, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, s->punched,
+                    s->copied - s->punched);
+    s->punched = s->copied;
+}
+
+static int make_file(struct sink_dir *s, int at, const char *name, const struct entry *e,
+                     struct err *err)
+{
+    int fd CLEANUP_CLOSE = beneath_open(at, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    if (fd < 0)
+        return fail(err, -fd, "make file", e->path);
+    int r = contents_copy(s->place.data, e->offset, e->size, fd, s->place.cancel_fd);
+    if (r < 0)
+        return fail(err, -r, "write file", e->path);
+    give_back(s, e);
+    return set_meta(s, fd, e, err);
+}
+
+static int make_link(struct sink_dir *s, int at, const char *name, const struct entry *e,
+                     struct err *err)
+{
+    const char *target_name;
+    int target = beneath_parent(&s->target, e->target, &target_name);
+    if (target < 0 || linkat(target, target_name, at, name, 0) < 0)
+        return fail(err, target < 0 ? -target : errno, "make hard link", e->path);
+    return 0;
+}
+
+static int make_symlink(struct sink_dir *s, int at, const char *name, const struct entry *e,
+                        struct err *err)
+{
+    if (symlinkat(e->target, at, name) < 0)
+        return fail(err, errno, "make symlink", e->path);
+    return set_meta_at(s, at, name, e, err);
+}
+
+static int make_special(struct sink_dir *s, int at, const char *name, const struct entry *e,
+                        mode_t type, struct err *err)
+{
+    if (mknodat(at, name, type | 0600, makedev(e->rdev_major, e->rdev_minor)) < 0)
+        return fail(err, errno, "make special file", e->path);
+    return set_meta_at(s, at, name, e, err);
+}
+
+static int dir_entry(void *sink, const struct entry *e, bool update, struct err *err)
+{
+    struct sink_dir *s = sink;
+    const char *name;
+    if (update)
+        return spill_add(&s->xattrs, s->place.part, e->path, e->xattrs, e->xattrs_len, err);
+    if (e->type == WIRE_DIR)
+        return make_dir(s, e->path, e->xattrs, e->xattrs_len, err);
+    int at = beneath_parent(&s->at, e->path, &name);
+    if (at < 0)
+        return fail(err, -at, "reach the directory of", e->path);
+    switch (e->type) {
+    case WIRE_FILE:
+        return make_file(s, at, name, e, err);
+    case WIRE_HARDLINK:
+        return make_link(s, at, name, e, err);
+    case WIRE_SYMLINK:
+        return make_symlink(s, at, name, e, err);
+    case WIRE_CHARDEV:
+        return make_special(s, at, name, e, S_IFCHR, err);
+    case WIRE_BLOCKDEV:
+        return make_special(s, at, name, e, S_IFBLK, err);
+    case WIRE_FIFO:
+        return make_special(s, at, name, e, S_IFIFO, err);
+    case WIRE_SOCKET:
+        return make_special(s, at, name, e, S_IFSOCK, err);
+    case WIRE_DIR:
+        break;
+    }
+    return fail(err, EINVAL, "make", e->path);
+}
+
+/* A later record of a directory replaces an earlier one whole. What cannot be removed is the
+ * system's own (a label), and stays. */
+static void clear_xattrs(int fd)
+{
+    char *names CLEANUP_FREE = malloc(XATTR_LIST_MAX);
+    ssize_t n = names ? flistxattr(fd, names, XATTR_LIST_MAX) : 0;
+    for (char *p = names; n > 0 && p < names + n; p += strlen(p) + 1)
+        fremovexattr(fd, p);
+}
+
+static int settle_xattrs(void *ctx, const char *path, const char *xattrs, size_t len,
+                         struct err *err)
+{
+    struct sink_dir *s = ctx;
+    int fd CLEANUP_CLOSE = beneath_open(s->root, path, O_RDONLY | O_DIRECTORY, 0);
+    if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP)
+        return 0; /* replaced since by what is no directory */
+    if (fd < 0)
+        return fail(err, -fd, "open directory", path);
+    clear_xattrs(fd);
+    int r = set_xattrs(fd, NULL, xattrs, len);
+    return r < 0 ? fail_xattrs(err, -r, path) : 0;
+}
+
+static int settle_dir(void *ctx, const char *path, const struct entry_meta *meta, struct err *err)
+{
+    struct sink_dir *s = ctx;
+    struct timespec times[2];
+    int fd CLEANUP_CLOSE = beneath_open(s->root, path, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        return fail(err, -fd, "open directory", path);
+    if (s->is_root && fchown(fd, meta->uid, meta->gid) < 0)
+        return fail(err, errno, "set the owner of", path);
+    if (fchmod(fd, meta->mode) < 0)
+        return fail(err, errno, "set the mode of", path);
+    times_of(meta, times);
+    return futimens(fd, times) < 0 ? fail(err, errno, "set the times of", path) : 0;
+}
+
+static int dir_finish(void *sink, const struct namespace *ns, struct err *err)
+{
+    struct sink_dir *s = sink;
+    int r = spill_each(&s->xattrs, settle_xattrs, s, err);
+    if (r < 0 || (r = namespace_each_dir(ns, settle_dir, s, err)) < 0)
+        return r;
+    if (unlinkat(s->place.part, SINK_DATA, 0) < 0)
+        return fail(err, errno, "remove", SINK_DATA);
+    return 0;
+}
+
+const struct sink_kind sink_dir = {
+    .name = "directory",
+    .probe = dir_probe,
+    .open = dir_open,
+    .implied = dir_implied,
+    .remove = dir_remove,
+    .entry = dir_entry,
+    .finish = dir_finish,
+    .close = dir_close,
+};

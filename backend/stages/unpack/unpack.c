@@ -1,0 +1,262 @@
+#include "stages/unpack/unpack.h"
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "stages/stage.h"
+#include "stages/unpack/info.h"
+#include "stages/unpack/jail.h"
+#include "stages/unpack/namespace.h"
+#include "stages/unpack/policy.h"
+#include "stages/unpack/sink.h"
+#include "stages/unpack/wire_read.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* One attempt. Zeroed but for what UNPACK_INIT says; release() takes any half of it. */
+struct unpack {
+    const struct stage_job *job;
+    struct stage_result *result;
+    int part, data;
+    struct jail jail;
+    const struct sink_kind *kind;
+    void *sink;
+    struct namespace *names;
+    int64_t consumed;
+    struct policy_gate gate;
+    struct wire_read wire;
+};
+
+static struct unpack *new_unpack(const struct stage_job *job, struct stage_result *result)
+{
+    struct unpack *u = calloc(1, sizeof *u);
+    if (!u)
+        return NULL;
+    u->job = job;
+    u->result = result;
+    u->part = u->data = -1;
+    u->jail = (struct jail)JAIL_INIT;
+    policy_init(&u->gate, job->policy, &job->settings->limits);
+    return u;
+}
+
+/* The helper first: it must not write on while the rest goes. */
+static void release(struct unpack **up)
+{
+    struct unpack *u = *up;
+    if (!u)
+        return;
+    jail_kill(&u->jail);
+    if (u->kind)
+        u->kind->close(u->sink);
+    namespace_free(u->names);
+    if (u->data >= 0)
+        close(u->data);
+    if (u->part >= 0)
+        close(u->part);
+    free(u);
+}
+
+/* An empty part directory, of whose existence a power cut leaves at least the name: publish tells
+ * by what is missing in it that it is not whole. */
+static int begin_part(struct unpack *u, const char *part, struct err *err)
+{
+    int images = u->job->paths->images;
+    int r = paths_discard(images, part, err);
+    if (r < 0)
+        return r;
+    if (mkdirat(images, part, 0700) < 0)
+        return err_sys(err, errno, "cannot make images/%s", part);
+    u->part = openat(images, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (u->part < 0 || fsync(images) < 0)
+        return err_sys(err, errno, "cannot open images/%s", part);
+    u->data = openat(u->part, SINK_DATA, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return u->data < 0 ? err_sys(err, errno, "cannot make the data file") : 0;
+}
+
+static int begin_sink(struct unpack *u, struct err *err)
+{
+    struct sink_place place = {u->part, u->data, u->job->cancel_fd};
+    int r = sink_choose(u->job->settings->sink, u->job->paths, &u->kind, err);
+    if (r < 0)
+        return r;
+    u->names = namespace_new();
+    if (!u->names)
+        return err_set(err, ERR_INTERNAL, ENOMEM, "no memory for the names of the image");
+    return u->kind->open(&place, &u->sink, err);
+}
+
+/* The helper gets open files of its own: it shares no position with us, and can write only. */
+static int begin_helper(struct unpack *u, struct err *err)
+{
+    const struct stage_job *job = u->job;
+    char blob[PATHS_FILE_MAX];
+    paths_blob(blob, job->sha256, u->result->format);
+    int archive CLEANUP_CLOSE = openat(job->paths->blobs, blob, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (archive < 0)
+        return err_sys(err, errno, "cannot open blobs/%s", blob);
+    int data CLEANUP_CLOSE = openat(u->part, SINK_DATA, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (data < 0)
+        return err_sys(err, errno, "cannot open the data file");
+    int r = jail_spawn(&u->jail, job->settings->helper, &job->settings->limits, archive, data, err);
+    if (r < 0)
+        return r;
+    return wire_read_init(&u->wire, u->jail.records, job->cancel_fd, UNPACK_STALL_MS, err);
+}
+
+/* The helper's word for it, within what the archive can have. */
+static void tell_progress(struct unpack *u, uint64_t consumed)
+{
+    int64_t size = u->result->size;
+    int64_t done = consumed > (uint64_t)size ? size : (int64_t)consumed;
+    u->consumed = done > u->consumed ? done : u->consumed;
+    u->job->progress(u->job->ctx, u->consumed, size);
+}
+
+static int make_implied(struct unpack *u, const char *path, size_t existing, struct err *err)
+{
+    char dir[LIMIT_PATH_MAX + 1];
+    size_t from = existing + (existing > 0);
+    for (const char *p = strchr(path + from, '/'); p; p = strchr(p + 1, '/')) {
+        memcpy(dir, path, (size_t)(p - path));
+        dir[p - path] = '\0';
+        int r = u->kind->implied(u->sink, dir, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int take_entry(struct unpack *u, const struct wire_item *item, struct err *err)
+{
+    struct entry e;
+    struct namespace_place place;
+    int r;
+    if ((r = policy_check(&u->gate, item, &e, err)) < 0 ||
+        (r = namespace_add(u->names, &e, &place, err)) < 0 ||
+        (r = policy_count_implied(&u->gate, place.implied, err)) < 0 ||
+        (r = policy_check_linked(&u->gate, &e, place.climb, err)) < 0)
+        return r;
+    u->result->skipped += place.skipped;
+    if (place.implied > 0 && (r = make_implied(u, e.path, place.existing, err)) < 0)
+        return r;
+    if (place.removes && (r = u->kind->remove(u->sink, e.path, place.removes_dir, err)) < 0)
+        return r;
+    if (place.action == NAMESPACE_NOTHING)
+        return 0;
+    return u->kind->entry(u->sink, &e, place.action == NAMESPACE_UPDATE, err);
+}
+
+/* What an archive can be refused for; all else the helper has no say in. */
+static enum err_code code_of(uint32_t said)
+{
+    static const enum err_code sayable[] = {
+        ERR_UNSUPPORTED_FORMAT, ERR_CORRUPT_ARCHIVE, ERR_UNSAFE_PATH,
+        ERR_UNSAFE_LINK,        ERR_TOO_LARGE_FILE,  ERR_TOO_MANY_FILES,
+        ERR_TOO_LARGE_TOTAL,    ERR_NO_SPACE,        ERR_IO,
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(sayable); i++)
+        if (said == (uint32_t)sayable[i])
+            return sayable[i];
+    return ERR_INTERNAL;
+}
+
+/* An errno of the helper's must not pass for a meaning of ours, as ECANCELED is. */
+static int errno_of(uint32_t said)
+{
+    return said > 0 && said < 4096 && said != ECANCELED ? (int)said : EIO;
+}
+
+static int helper_error(const struct wire_item *item, struct err *err)
+{
+    struct text t CLEANUP_TEXT = {0};
+    text_add_escaped(&t, item->path, item->head.path_len);
+    bool mute = t.failed || t.len == 0;
+    return err_set(err, code_of(item->head.mode), errno_of(item->head.error_num), "%s",
+                   mute ? "the unpacking helper failed and did not say why" : t.data);
+}
+
+/* Behind the end there is nothing, and the helper ends well. */
+static int last_record(struct unpack *u, struct err *err)
+{
+    struct wire_item item;
+    int r = wire_read_next(&u->wire, &item, err);
+    if (r < 0)
+        return r;
+    if (r > 0)
+        return err_set(err, ERR_INTERNAL, EPROTO,
+                       "the unpacking helper wrote more behind its last record");
+    return jail_end(&u->jail, UNPACK_GRACE_MS, err);
+}
+
+/* How it died says more than that it did. */
+static int helper_gone(struct unpack *u, struct err *err)
+{
+    int r = jail_end(&u->jail, UNPACK_GRACE_MS, err);
+    return r < 0 ? r
+                 : err_set(err, ERR_INTERNAL, EPROTO,
+                           "the unpacking helper ended without a last record");
+}
+
+static int take_records(struct unpack *u, struct err *err)
+{
+    for (;;) {
+        struct wire_item item;
+        int r = wire_read_next(&u->wire, &item, err);
+        if (r == 0 || r == -EPIPE)
+            return helper_gone(u, err);
+        if (r < 0)
+            return r;
+        tell_progress(u, item.head.consumed);
+        switch ((enum wire_kind)item.head.kind) {
+        case WIRE_ENTRY:
+            if ((r = take_entry(u, &item, err)) < 0)
+                return r;
+            break;
+        case WIRE_PROGRESS:
+            break;
+        case WIRE_END:
+            return last_record(u, err);
+        case WIRE_ERROR:
+            return helper_error(&item, err);
+        }
+    }
+}
+
+static int attempt(const struct stage_job *job, const char *part, struct stage_result *result,
+                   struct err *err)
+{
+    struct unpack *u __attribute__((cleanup(release))) = new_unpack(job, result);
+    int r;
+    if (!u)
+        return err_set(err, ERR_INTERNAL, ENOMEM, "no memory to unpack");
+    result->skipped = 0;
+    if ((r = begin_part(u, part, err)) < 0 || (r = begin_sink(u, err)) < 0 ||
+        (r = begin_helper(u, err)) < 0 || (r = take_records(u, err)) < 0 ||
+        (r = u->kind->finish(u->sink, u->names, err)) < 0)
+        return r;
+    result->entries = namespace_count(u->names);
+    result->bytes = u->gate.bytes;
+    return info_write(u->part, result, err);
+}
+
+int unpack_run(const struct stage_job *job, struct stage_result *result, struct err *err)
+{
+    char image[PATHS_FILE_MAX], part[PATHS_FILE_MAX];
+    paths_image(image, job->sha256, job->policy);
+    paths_image_part(part, job->sha256, job->policy);
+    if (paths_have_image(job->paths, job->sha256, job->policy)) {
+        info_read(job->paths->images, image, result, NULL);
+        return 0;
+    }
+    result->entries = result->bytes = result->skipped = -1;
+    result->format = paths_find_blob(job->paths, job->sha256, &result->size);
+    if (result->format == FORMAT_UNKNOWN)
+        return err_set(err, ERR_INTERNAL, ENOENT, "there is no blob %s", job->sha256);
+    int r = attempt(job, part, result, err);
+    if (r < 0)
+        paths_discard(job->paths->images, part, NULL);
+    return r;
+}

@@ -1,0 +1,36 @@
+/* wire_read: the helper's records, one at a time, from a pipe whose other end nobody trusts.
+ *
+ * Memory is one fixed buffer. Every field that has a meaning on its own is checked here; what the
+ * entry may be is for policy to say. It never waits for ever: the wait ends when cancel_fd becomes
+ * readable, or when the helper has written nothing for stall_ms. One thread. */
+#ifndef UNPACK_WIRE_READ_H
+#define UNPACK_WIRE_READ_H
+
+#include "base/err.h"
+#include "base/wire.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct wire_read {
+    int fd;           /* the pipe's end for reading; borrowed */
+    int cancel_fd;    /* borrowed; -1: none */
+    int64_t stall_ms; /* longest silence */
+    size_t from, to;  /* what of buf is not consumed yet */
+    char buf[2 * WIRE_RECORD_MAX];
+};
+
+/* The strings point into the buffer, without a NUL, and hold until the next call. */
+struct wire_item {
+    struct wire_record head;
+    const char *path, *target, *xattrs;
+};
+
+/* Sets fd non-blocking. */
+int wire_read_init(struct wire_read *w, int fd, int cancel_fd, int64_t stall_ms, struct err *err);
+
+/* 1: a record. 0: end of file behind a whole record. Else a negative errno with err set:
+ * -ECANCELED, -ETIMEDOUT (stalled), -EPIPE (end of file within a record), -EPROTO (garbage). */
+int wire_read_next(struct wire_read *w, struct wire_item *item, struct err *err);
+
+#endif
