@@ -1,0 +1,32 @@
+/* emit: records to the parent (base/wire.h). Entries are gathered; nothing is on its way before
+ * emit_flush or the record that ends the stream. One thread. */
+#ifndef HELPER_EMIT_H
+#define HELPER_EMIT_H
+
+#include "base/err.h"
+#include "entry.h"
+
+#include <stdbool.h>
+
+struct emit {
+    int fd; /* borrowed */
+    uint8_t *gathered;
+    size_t len;
+};
+
+int emit_init(struct emit *e, int fd, struct err *err);
+void emit_free(struct emit *e);
+
+/* Whether there is room for any one record; if not, flush first. */
+bool emit_has_room(const struct emit *e);
+
+/* offset and size as in struct wire_record; there must be room. */
+void emit_entry(struct emit *e, const struct entry *entry, uint64_t offset, uint64_t consumed);
+void emit_progress(struct emit *e, uint64_t consumed);
+
+int emit_flush(struct emit *e, struct err *err);
+
+/* What is gathered and the last record: WIRE_END if err is NULL, else WIRE_ERROR. */
+int emit_last(struct emit *e, const struct err *err, uint64_t consumed);
+
+#endif
