@@ -38,9 +38,9 @@ session_open() {
     [ "$(id -u)" -eq 0 ] || session_fail "Mounting needs root: run this with sudo."
     [ -e /dev/fuse ] || modprobe fuse 2>/dev/null || true
     [ -e /dev/fuse ] || session_fail "There is no /dev/fuse here (in a container: --device /dev/fuse --privileged)."
+    session_dir=$(mktemp -d)
     trap session_close EXIT
     trap 'exit 130' INT TERM HUP
-    session_dir=$(mktemp -d)
     chmod 755 "$session_dir"
     if [ "$(stat -f -c %T "$session_dir")" = overlayfs ]; then
         mount -t tmpfs -o mode=755 imgstore-demo "$session_dir"
@@ -50,7 +50,7 @@ session_open() {
     mkdir mnt www
     export PATH="$session_repo/build-demo/root/bin:$PATH"
     export IMGSTORE_STORE_PATH="$session_dir/store" IMGSTORE_DB_PATH="$session_dir/store.db"
-    unset IMGSTORE_MOUNT
+    export IMGSTORE_MOUNT="$session_dir/mnt"
 }
 
 # Waits up to 10 s for a command to succeed while a process lives.
@@ -91,19 +91,26 @@ session_stop() { # PID: gives it 5 s to end by itself
     wait "$1" 2>/dev/null
 }
 
+session_mounts() { # the innermost first
+    awk -v d="$session_dir/" 'index($5, d) == 1 { print $5 }' /proc/self/mountinfo | tac
+}
+
 session_close() {
-    local status=$? at
+    local status=$? at i
     set +e
     trap - EXIT
+    cd /
     [ -n "$session_daemon" ] && session_stop "$session_daemon"
     [ -n "$session_server" ] && session_stop "$session_server"
-    cd /
-    if [ -n "$session_dir" ]; then
-        # Whatever a daemon that died has left; the innermost first.
-        awk -v d="$session_dir/" 'index($5, d) == 1 { print $5 }' /proc/self/mountinfo | tac |
-            while read -r at; do umount -l "$at"; done
-        [ -n "$session_tmpfs" ] && umount -l "$session_dir"
-        rm -rf --one-file-system "$session_dir"
-    fi
+    # An unmount ends a daemon in the background: let it end in peace, then take away what a
+    # daemon that died has left.
+    umount "$session_dir/mnt" 2>/dev/null
+    for ((i = 0; i < 30; i++)); do
+        [ -n "$(session_mounts)" ] || break
+        sleep 0.1
+    done
+    session_mounts | while read -r at; do umount -l "$at"; done
+    [ -n "$session_tmpfs" ] && umount -l "$session_dir"
+    rm -rf --one-file-system "$session_dir"
     exit "$status"
 }
