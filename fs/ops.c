@@ -332,7 +332,8 @@ static void op_releasedir(fuse_req_t req, fuse_ino_t inode, struct fuse_file_inf
 static void refuse_child(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     uint64_t image;
-    write_refuse_child(req, tree_unpack(parent, &image), image, name);
+    enum tree_node node = tree_unpack(parent, &image);
+    write_refuse_child(req, node, image, name);
 }
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)

@@ -12,7 +12,8 @@ static const char *const words[ERR_CODES] = {
 #undef ERR_CODE
 };
 
-static void set(struct err *err, enum err_code code, int num, const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static void set(struct err *err, enum err_code code, int num,
+                                                      const char *fmt, va_list ap)
 {
     err->num = num;
     err->code = code;

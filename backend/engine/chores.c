@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "stages/snapshot/snapshot.h"
+#include "stages/unpack/info.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -64,6 +65,14 @@ static bool parse_item(struct item *item)
     return rest[0] == '.';
 }
 
+/* What an unpacked image holds, as it was noted when it was unpacked. */
+static int64_t image_bytes(int images, const char *name)
+{
+    struct stage_result result = {.bytes = -1};
+    (void)info_read(images, name, &result, NULL);
+    return result.bytes > 0 ? result.bytes : 0;
+}
+
 static int add_item(struct cleanup *c, enum item_kind kind, int dirfd, const char *name)
 {
     struct item item = {.kind = kind};
@@ -71,7 +80,7 @@ static int add_item(struct cleanup *c, enum item_kind kind, int dirfd, const cha
     if (snprintf(item.name, sizeof item.name, "%s", name) >= (int)sizeof item.name ||
         !parse_item(&item) || fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return 0;
-    item.bytes = kind == ITEM_IMAGE ? unpack_bytes(dirfd, name) : st.st_size;
+    item.bytes = kind == ITEM_IMAGE ? image_bytes(dirfd, name) : st.st_size;
     item.used = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
     if (c->count == c->capacity) {
         size_t capacity = c->capacity ? 2 * c->capacity : 64;

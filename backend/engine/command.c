@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "stages/snapshot/snapshot.h"
 
 #include <fcntl.h>
 #include <string.h>
