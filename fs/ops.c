@@ -48,7 +48,7 @@ static mode_t mode_of(const struct ops *o, enum tree_node node)
 {
     mode_t mode = tree_rows[node].mode;
     if (node == TREE_IMAGES)
-        return o->has_ctl_group ? mode | 0020 : mode;
+        return o->has_ctl_group ? mode | 0220 : mode;
     return o->has_ctl_group && tree_rows[node].store != CONTROL_NONE ? mode | 0060 : mode;
 }
 
@@ -214,19 +214,27 @@ static int refresh(const struct ops *o, fuse_ino_t inode, struct handle *h)
     return 0;
 }
 
+static int read_piece(const struct ops *o, fuse_ino_t inode, struct handle *h, size_t size,
+                      off_t off, struct text *piece)
+{
+    LOCK_SCOPE(&h->lock);
+    int error = off == 0 || !h->text.data ? refresh(o, inode, h) : 0;
+    size_t at = (size_t)off < h->text.len ? (size_t)off : h->text.len;
+    if (!error)
+        text_addn(piece, h->text.data + at, h->text.len - at < size ? h->text.len - at : size);
+    return piece->failed ? ENOMEM : error;
+}
+
+/* The answer goes out without the lock: by the time that it is there, the file may be closed. */
 static void op_read(fuse_req_t req, fuse_ino_t inode, size_t size, off_t off,
                     struct fuse_file_info *fi)
 {
-    struct handle *h = handle_of(fi);
-    LOCK_SCOPE(&h->lock);
-    int error = off == 0 || !h->text.data ? refresh(ops_of(req), inode, h) : 0;
-    if (error) {
+    struct text piece CLEANUP_TEXT = {0};
+    int error = read_piece(ops_of(req), inode, handle_of(fi), size, off, &piece);
+    if (error)
         fuse_reply_err(req, error);
-        return;
-    }
-    size_t at = off > 0 && (size_t)off < h->text.len ? (size_t)off : off > 0 ? h->text.len : 0;
-    size_t n = h->text.len - at < size ? h->text.len - at : size;
-    fuse_reply_buf(req, h->text.data + at, n);
+    else
+        fuse_reply_buf(req, piece.data, piece.len);
 }
 
 static void op_write(fuse_req_t req, fuse_ino_t inode, const char *bytes, size_t size, off_t off,

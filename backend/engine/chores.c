@@ -290,6 +290,8 @@ void chores_unreferenced(struct engine *e, const char *sha256)
     for (enum policy p = POLICY_STRICT; p <= POLICY_FAITHFUL; p++) {
         paths_image(name, sha256, p);
         utimensat(e->paths.images, name, NULL, AT_SYMLINK_NOFOLLOW);
+        paths_image_part(name, sha256, p);
+        paths_discard(e->paths.images, name, NULL);
     }
     paths_part(name, sha256);
     paths_discard(e->paths.blobs, name, NULL);
