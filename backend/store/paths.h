@@ -25,8 +25,8 @@ struct paths {
 /* Makes what is missing (0700) and opens it. Refuses a store that cannot hold overlays, or whose
  * path the overlay's options cannot spell (`,` `:` `\` or a control character). */
 int paths_open(struct paths *p, const char *dir, struct err *err);
-void paths_close(
-    struct paths *p); /* also of a zeroed or half-opened one: descriptors are -1 or 0 */
+/* Also of a zeroed or half-opened one: descriptors are -1 or 0. */
+void paths_close(struct paths *p);
 
 /* blobs/<sha256>.<format> */
 void paths_blob(char out[static PATHS_FILE_MAX], const char *sha256, enum format format);
