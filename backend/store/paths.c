@@ -28,6 +28,8 @@ static int open_dir(int at, const char *name, const char *what, struct err *err)
 static int make_parents(const char *dir, struct err *err)
 {
     char path[PATH_MAX];
+    if (!*dir)
+        return err_set(err, ERR_IO, EINVAL, "the store's path is empty");
     if ((size_t)snprintf(path, sizeof path, "%s", dir) >= sizeof path)
         return err_set(err, ERR_IO, ENAMETOOLONG, "store path is longer than %d bytes", PATH_MAX);
     for (char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/')) {
@@ -157,11 +159,13 @@ int paths_discard(int dirfd, const char *name, struct err *err)
 {
     static atomic_uint serial;
     char trash[PATHS_FILE_MAX];
-    snprintf(trash, sizeof trash, TRASH "%llx-%x", (unsigned long long)text_now_ms(),
-             atomic_fetch_add(&serial, 1));
-    if (renameat(dirfd, name, dirfd, trash) < 0 && errno != ENOENT)
-        return err_sys(err, errno, "cannot move %s out of the way", name);
-    return 0;
+    do { /* a clock that was set back may lead to a name from before */
+        snprintf(trash, sizeof trash, TRASH "%llx-%x", (unsigned long long)text_now_ms(),
+                 atomic_fetch_add(&serial, 1));
+        if (renameat2(dirfd, name, dirfd, trash, RENAME_NOREPLACE) == 0 || errno == ENOENT)
+            return 0;
+    } while (errno == EEXIST);
+    return err_sys(err, errno, "cannot move %s out of the way", name);
 }
 
 bool paths_is_trash(const char *name)

@@ -25,8 +25,8 @@ struct paths {
 /* Makes what is missing (0700) and opens it. Refuses a store that cannot hold overlays, or whose
  * path the overlay's options cannot spell (`,` `:` `\` or a control character). */
 int paths_open(struct paths *p, const char *dir, struct err *err);
-void paths_close(
-    struct paths *p); /* also of a zeroed or half-opened one: descriptors are -1 or 0 */
+/* Also of a zeroed or half-opened one: descriptors are -1 or 0. */
+void paths_close(struct paths *p);
 
 /* May an image have that name (the contract's rule)? Such a name is a safe file name. */
 bool paths_name_valid(const char *name, size_t len);
