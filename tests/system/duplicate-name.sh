@@ -25,3 +25,11 @@ fetch "$httpd/ok/other.tar.gz" "$other" third
 wait_state third ACTIVE
 is "url" "$(info third url)" "$httpd/ok/other.tar.gz"
 same_tree third other
+
+# The same, twice in one write.
+fetch "$httpd/404/fourth.tar.gz" "$other" fourth
+failed_with fourth http-status
+line="$httpd/ok/other.tar.gz $other fourth"
+succeeds write "$mnt/ctl/fetch" "$line\n$line\n"
+wait_state fourth ACTIVE
+same_tree fourth other

@@ -8,6 +8,5 @@ is "last line" "$(tail -n1 "$work/fsm")" '}'
 for state in NEW DOWNLOADING DOWNLOADED UNPACKING UNPACKED STORED ACTIVATING ACTIVE FAILED; do
     grep -qw "$state" "$work/fsm" || fail "no $state"
 done
-is "states" "$(grep -oE '\b[A-Z]{3,}\b' "$work/fsm" | sort -u | wc -l)" 9
 grep -qE 'NEW"? *-> *"?DOWNLOADING' "$work/fsm" || fail "NEW does not lead to DOWNLOADING"
 ! command -v dot >/dev/null || dot -Tsvg "$work/fsm" >/dev/null || fail "dot does not take it"
