@@ -259,7 +259,7 @@ def control(c):
 FAULTS = """
 ok/F A; range/F A; rangetrunc/F A; etagchange/F A; rangelie/F AF; rangeignore/F A
 truncate/F F; truncatex2/F A; reset/F F; resetx2/F A; drop/F F; dropx2/F A
-slow/F?bps=20000 A; slowheader/F F; stall/F F; hang F
+slow/F?bps=20000 A; slowheader/F AF; stall/F F; hang F
 500x2/F A; 503x2/F A; 502x2/F A; 404x1/F F; 408x2/F A; status/404/F F; status/500/F F; status/204/F F
 status/206/F F; status/304/F F; 429/F A; 429/F?n=1&after=0 A; 429date/F A; 429huge/F F
 redirect/301/F A; redirect/302/F A; redirect/303/F A; redirect/307/F A; redirect/308/F A

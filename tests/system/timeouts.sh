@@ -8,8 +8,5 @@ start_daemon -o stall_timeout=1s,connect_timeout=2s,attempts=1
 sum=$(make_image web tar.gz 100)
 fetch "$httpd/stall/web.tar.gz" "$sum" stall
 fetch "$httpd/hang/web.tar.gz" "$(printf %064d 1)" hang
-fetch "$httpd/slowheader/web.tar.gz?bps=20" "$(printf %064d 2)" header
 failed_with stall timeout
 failed_with hang timeout
-wait_state header FAILED
-matches "error" "$(cat "$mnt/images/header/error")" '(timeout|unreachable): .*'
