@@ -122,7 +122,7 @@ refused()
     local errno=$1 file=$2 data=$3 shown=${4-${3%\\n}} line
     fails_with "$errno" write "$mnt/ctl/$file" "$data"
     line=$(tail -n1 "$mnt/ctl/error_log")
-    [[ $line =~ ^$time_re\ $file\ $errno\ \" ]] || fail "error_log begins otherwise: $line"
+    [[ $line =~ ^$time_re\ (ctl/)?$file\ $errno\ \" ]] || fail "error_log begins otherwise: $line"
     [[ $line == *" $errno \"$shown\" "?* ]] || fail "error_log shows no \"$shown\": $line"
 }
 

@@ -7,7 +7,7 @@ needs_mounts
 for option in db store log-level policy sink downloads unpacks queue max-files max-file-size \
     max-total-size max-download-size connect-timeout stall-timeout attempts retry-delay retry-max \
     keep-unused min-free ctl-group helper; do
-    grep -qe "--$option" "$work/help" || fail "--help does not name --$option"
+    grep -qwe "${option//-/[-_]}" "$work/help" || fail "--help does not name $option"
 done
 grep -q IMGSTORE_STORE_PATH "$work/help" || fail "--help does not name the environment"
 
