@@ -14,7 +14,7 @@
 
 struct buf {
     uint8_t *data;
-    size_t len;
+    size_t len, cap;
 };
 
 static void buf_free(struct buf *b)
@@ -25,15 +25,19 @@ static void buf_free(struct buf *b)
 
 static void append(struct buf *b, const void *data, size_t n)
 {
-    b->data = realloc(b->data, b->len + n + 1);
-    memcpy(b->data + b->len, data, n);
+    if (b->len + n + 1 > b->cap) {
+        b->cap = 2 * (b->len + n + 1);
+        b->data = realloc(b->data, b->cap);
+    }
+    if (n)
+        memcpy(b->data + b->len, data, n);
     b->len += n;
 }
 
 /* Half noise, half runs: long enough codes and long enough matches. */
 static struct buf sample(size_t n)
 {
-    struct buf b = {malloc(n + 1), n};
+    struct buf b = {malloc(n + 1), n, n + 1};
     uint32_t x = 12345;
     for (size_t i = 0; i < n; i++) {
         x = x * 1664525 + 1013904223;
