@@ -13,10 +13,16 @@ static const char *const words[ERR_CODES] = {
 };
 
 static void set(struct err *err, enum err_code code, int num, const char *fmt, va_list ap)
+    __attribute__((format(printf, 4, 0)));
+
+static void set(struct err *err, enum err_code code, int num, const char *fmt, va_list ap)
 {
+    /* Aside first: what is formatted may be the text there is. */
+    char text[ERR_TEXT_MAX];
+    vsnprintf(text, sizeof text, fmt, ap);
+    memcpy(err->text, text, strlen(text) + 1);
     err->num = num;
     err->code = code;
-    vsnprintf(err->text, sizeof err->text, fmt, ap);
 }
 
 int err_set(struct err *err, enum err_code code, int num, const char *fmt, ...)

@@ -22,7 +22,7 @@ struct err {
     char text[ERR_TEXT_MAX];
 };
 
-/* Returns -num, so that `return err_set(…)` reads well. */
+/* Returns -num, so that `return err_set(…)` reads well. The text there is may be an argument. */
 int err_set(struct err *err, enum err_code code, int num, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 

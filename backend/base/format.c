@@ -25,12 +25,23 @@ static int skippable_zstd(const unsigned char *b, size_t n)
     return n >= 4 && (b[0] & 0xf0) == 0x50 && b[1] == 0x2a && b[2] == 0x4d && b[3] == 0x18;
 }
 
+/* POSIX.1-1988 and later; before it a tar has no magic at all. */
+static int is_ustar(const unsigned char *b, size_t n)
+{
+    return n >= 262 && memcmp(b + 257, "ustar", 5) == 0;
+}
+
 enum format format_sniff(const void *bytes, size_t n)
 {
     if (n == 0)
         return FORMAT_UNKNOWN;
+    /* A member's name may begin like any magic number. */
+    if (n >= 262 && memcmp((const char *)bytes + 257, "ustar", 5) == 0)
+        return FORMAT_TAR;
     if (skippable_zstd(bytes, n))
         return FORMAT_ZSTD;
+    if (is_ustar(bytes, n))
+        return FORMAT_TAR; /* whatever its first member is called: "BZh" is a name too */
     size_t i = 0;
     while (n < formats[i].len || memcmp(bytes, formats[i].magic, formats[i].len) != 0)
         i++;

@@ -91,26 +91,28 @@ static int empty_into(DIR *dir, int top, unsigned *number)
     return -errno;
 }
 
+/* Takes fd over, also where it fails; NULL, and errno is set, for one that is none. */
+static DIR *stream_of(int fd)
+{
+    int owned CLEANUP_CLOSE = fd;
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (dir)
+        owned = -1;
+    return dir;
+}
+
 static int empty_at(int top, const char *name, unsigned *number)
 {
-    int fd = open_below(top, name);
-    if (fd < 0)
-        return -errno;
-    DIR *dir CLEANUP_CLOSEDIR = fdopendir(fd);
-    if (!dir) {
-        close(fd);
-        return -ENOMEM;
-    }
-    return empty_into(dir, top, number);
+    DIR *dir CLEANUP_CLOSEDIR = stream_of(open_below(top, name));
+    return dir ? empty_into(dir, top, number) : -errno;
 }
 
 /* Empties `top` itself: its own subdirectories are emptied in place, what they hold moves up. */
 static int empty_top(int top, unsigned *number, bool *again)
 {
-    int fd = fcntl(top, F_DUPFD_CLOEXEC, 0);
-    DIR *dir CLEANUP_CLOSEDIR = fd < 0 ? NULL : fdopendir(fd);
+    DIR *dir CLEANUP_CLOSEDIR = stream_of(fcntl(top, F_DUPFD_CLOEXEC, 0));
     if (!dir)
-        return -ENOMEM;
+        return -errno;
     rewinddir(dir);
     *again = false;
     for (struct dirent *e; errno = 0, (e = readdir(dir));) {

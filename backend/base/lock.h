@@ -9,12 +9,12 @@
 #include <stdint.h>
 
 enum lock_rank {
+    LOCK_HANDLE,       /* fs: one open file's buffer */
     LOCK_ENGINE_INBOX, /* engine: requests waiting for the engine's thread */
     LOCK_QUEUE,        /* queue: jobs waiting for a worker */
     LOCK_REGISTRY,     /* registry: what readers see */
     LOCK_HEALTH,       /* engine: the last sample of health, the last cleanup's report */
     LOCK_ERROR_LOG,    /* fs: refused writes */
-    LOCK_HANDLE,       /* fs: one open file's buffer */
     LOCK_LOG,          /* log: one line at a time */
 };
 

@@ -36,6 +36,16 @@ void log_to_syslog(const char *ident)
     syslogging = true;
 }
 
+static void add_printable(struct text *line, const char *s)
+{
+    for (; *s; s++) {
+        if ((unsigned char)*s < 0x20 || *s == 0x7f)
+            text_add_escaped(line, s, 1);
+        else
+            text_addn(line, s, 1);
+    }
+}
+
 void log_write(enum log_level level, const char *image, const char *fmt, ...)
 {
     if (level > threshold)
@@ -49,14 +59,12 @@ void log_write(enum log_level level, const char *image, const char *fmt, ...)
     struct text line CLEANUP_TEXT = {0};
     if (!syslogging)
         text_addf(&line, "%s %-5s ", text_time(text_now_ms(), when), names[level]);
-    if (image)
-        text_addf(&line, "image=%s ", image);
-    for (const char *p = message; *p; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            text_add_escaped(&line, p, 1);
-        else
-            text_addn(&line, p, 1);
+    if (image) {
+        text_add(&line, "image=");
+        add_printable(&line, image);
+        text_add(&line, " ");
     }
+    add_printable(&line, message);
     LOCK_SCOPE(&lock);
     if (line.failed)
         return;

@@ -28,6 +28,8 @@ static int open_dir(int at, const char *name, const char *what, struct err *err)
 static int make_parents(const char *dir, struct err *err)
 {
     char path[PATH_MAX];
+    if (!*dir)
+        return err_set(err, ERR_IO, EINVAL, "the store's path is empty");
     if ((size_t)snprintf(path, sizeof path, "%s", dir) >= sizeof path)
         return err_set(err, ERR_IO, ENAMETOOLONG, "store path is longer than %d bytes", PATH_MAX);
     for (char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/')) {
@@ -41,6 +43,9 @@ static int make_parents(const char *dir, struct err *err)
 
 static int check_spelling(const char *dir, struct err *err)
 {
+    if (strlen(dir) >= PATHS_DIR_MAX)
+        return err_set(err, ERR_IO, ENAMETOOLONG, "store path %.64s… is longer than %d bytes", dir,
+                       PATHS_DIR_MAX - 1);
     for (const char *p = dir; *p; p++)
         if (strchr(",:\\", *p) || (unsigned char)*p < 0x20 || *p == 0x7f)
             return err_set(err, ERR_IO, EINVAL,
@@ -98,6 +103,18 @@ void paths_close(struct paths *p)
             close(steal_fd(*fds[i]));
 }
 
+bool paths_name_valid(const char *name, size_t len)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    static const char all[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    if (len < 1 || len > PATHS_NAME_MAX || !memchr(letters, name[0], sizeof letters - 1))
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (!memchr(all, name[i], sizeof all - 1))
+            return false;
+    return true;
+}
+
 void paths_blob(char out[static PATHS_FILE_MAX], const char *sha256, enum format format)
 {
     snprintf(out, PATHS_FILE_MAX, "%s.%s", sha256, format_name(format));
@@ -145,11 +162,13 @@ int paths_discard(int dirfd, const char *name, struct err *err)
 {
     static atomic_uint serial;
     char trash[PATHS_FILE_MAX];
-    snprintf(trash, sizeof trash, TRASH "%llx-%x", (unsigned long long)text_now_ms(),
-             atomic_fetch_add(&serial, 1));
-    if (renameat(dirfd, name, dirfd, trash) < 0 && errno != ENOENT)
-        return err_sys(err, errno, "cannot move %s out of the way", name);
-    return 0;
+    do { /* a clock that was set back may lead to a name from before */
+        snprintf(trash, sizeof trash, TRASH "%llx-%x", (unsigned long long)text_now_ms(),
+                 atomic_fetch_add(&serial, 1));
+        if (renameat2(dirfd, name, dirfd, trash, RENAME_NOREPLACE) == 0 || errno == ENOENT)
+            return 0;
+    } while (errno == EEXIST);
+    return err_sys(err, errno, "cannot move %s out of the way", name);
 }
 
 bool paths_is_trash(const char *name)

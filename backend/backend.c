@@ -1,0 +1,120 @@
+#include "backend/backend.h"
+
+#include "base/cleanup.h"
+#include "engine/engine.h"
+#include "stages/fetch/fetch.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct backend {
+    struct engine engine;
+    struct backend_config config;
+    char active[PATH_MAX + 8];
+};
+
+int backend_open(struct backend **out, const struct backend_config *config, struct err *err)
+{
+    struct backend *b = calloc(1, sizeof *b);
+    if (!b)
+        return err_sys(err, ENOMEM, "cannot start");
+    b->config = *config;
+    int r = engine_open(&b->engine, &b->config, err);
+    if (r < 0) {
+        backend_close(b, true);
+        return r;
+    }
+    snprintf(b->active, sizeof b->active, "%s/active", b->engine.paths.dir);
+    *out = b;
+    return 0;
+}
+
+int backend_start(struct backend *b, struct err *err)
+{
+    return engine_start(&b->engine, err);
+}
+
+void backend_close(struct backend *b, bool keep_mounts)
+{
+    if (!b)
+        return;
+    engine_close(&b->engine, keep_mounts);
+    free(b);
+}
+
+void backend_submit(struct backend *b, const struct backend_command *command, backend_done *done,
+                    void *ctx)
+{
+    engine_submit(&b->engine, command, done, ctx);
+}
+
+bool backend_url_valid(const char *url, struct err *err)
+{
+    if (strlen(url) > BACKEND_URL_MAX) {
+        err_set(err, ERR_INTERNAL, EINVAL, "the URL is longer than %d bytes", BACKEND_URL_MAX);
+        return false;
+    }
+    return fetch_url_valid(url, err);
+}
+
+bool backend_name_valid(const char *name, size_t len)
+{
+    return paths_name_valid(name, len);
+}
+
+bool backend_view(struct backend *b, uint64_t id, struct backend_view *view)
+{
+    return registry_view(b->engine.registry, id, view);
+}
+
+bool backend_find(struct backend *b, const char *name, uint64_t *id)
+{
+    return registry_find(b->engine.registry, name, id);
+}
+
+bool backend_exists(struct backend *b, uint64_t id, bool *rootfs)
+{
+    return registry_exists(b->engine.registry, id, rootfs);
+}
+
+int64_t backend_list(struct backend *b, struct backend_name **names)
+{
+    return registry_list(b->engine.registry, names);
+}
+
+void backend_count(struct backend *b, size_t *count, int64_t *changed)
+{
+    registry_count(b->engine.registry, count, changed);
+}
+
+const char *backend_active_dir(struct backend *b)
+{
+    return b->active;
+}
+
+static void copy_text(struct engine *e, const struct text *from, struct text *out)
+{
+    LOCK_SCOPE(&e->health_lock);
+    text_addn(out, from->data ? from->data : "", from->len);
+}
+
+void backend_health(struct backend *b, struct text *out)
+{
+    copy_text(&b->engine, &b->engine.health, out);
+}
+
+void backend_cleanup(struct backend *b, struct text *out)
+{
+    copy_text(&b->engine, &b->engine.cleanup, out);
+}
+
+void backend_set_observer(struct backend *b, backend_observer *observer, void *ctx)
+{
+    b->engine.observer = observer;
+    b->engine.observer_ctx = ctx;
+}
+
+void backend_print_fsm(struct text *out)
+{
+    fsm_print(out);
+}

@@ -1,0 +1,152 @@
+/* backend: all that the file system may know of what happens behind it.
+ *
+ * Mutations go in as commands and are answered once they are on disk; reads are answered from
+ * memory at once, whatever is under way. Every function may be called from any thread, unless it
+ * says otherwise. */
+#ifndef BACKEND_BACKEND_H
+#define BACKEND_BACKEND_H
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BACKEND_NAME_MAX 128  /* bytes of an image's name */
+#define BACKEND_URL_MAX  4096 /* bytes of a URL */
+
+struct backend;
+
+/* Strings are borrowed and must outlive the backend. Times in ms, sizes in bytes; INT64_MAX is
+ * "max". */
+struct backend_config {
+    const char *store;    /* folder */
+    const char *database; /* file */
+    const char *helper;   /* the unpacking helper's path */
+    const char *sink;     /* "auto" or a sink's name */
+    enum policy policy;   /* of names fetched from now on */
+    struct limits limits;
+    int64_t downloads, unpacks; /* workers of each kind */
+    int64_t queue;              /* images under way at most */
+    int64_t attempts;
+    int64_t retry_delay, retry_max; /* the first backoff; the longest, Retry-After's cap too */
+    int64_t connect_timeout, stall_timeout;
+    int64_t keep_unused;
+    int64_t min_free;
+};
+
+/* Opens store and database, takes both locks, reconciles the one with the other. No thread runs
+ * yet. Not for two threads at a time. */
+int backend_open(struct backend **backend, const struct backend_config *config, struct err *err);
+
+/* Starts the threads: after the last fork. */
+int backend_start(struct backend *backend, struct err *err);
+
+/* Stops all work and joins the threads; what was under way goes on at the next start. Active
+ * mounts are unmounted unless in use (which is logged), or left alone with keep_mounts. Commands
+ * that wait are answered ECANCELED. NULL is allowed. */
+void backend_close(struct backend *backend, bool keep_mounts);
+
+/* --- commands */
+
+enum backend_command_kind {
+    BACKEND_FETCH,
+    BACKEND_REMOVE,
+    BACKEND_CANCEL,
+    BACKEND_RETRY,
+    BACKEND_ACTIVATE,
+    BACKEND_DEACTIVATE,
+    BACKEND_CLEANUP,
+};
+
+struct backend_fetch {
+    const char *url;
+    const char *name;
+    char sha256[65]; /* lower case */
+};
+
+struct backend_command {
+    enum backend_command_kind kind;
+    const char *name;                  /* REMOVE … DEACTIVATE */
+    const struct backend_fetch *lines; /* FETCH: all take effect, or none */
+    size_t count;
+    bool dry_run; /* CLEANUP */
+};
+
+/* err->num is 0 on success, else the contract's errno with the reason in err->text; line is the one
+ * of FETCH that was refused (0 otherwise). */
+typedef void backend_done(void *ctx, const struct err *err, size_t line);
+
+/* Copies the command and returns; done is called exactly once, on the backend's thread: it must
+ * not block, nor call backend_close. */
+void backend_submit(struct backend *backend, const struct backend_command *command,
+                    backend_done *done, void *ctx);
+
+/* Is it a URL that fetch takes? Pure. */
+bool backend_url_valid(const char *url, struct err *err);
+
+/* Is it a name that an image can have? Pure. */
+bool backend_name_valid(const char *name, size_t len);
+
+/* --- reading */
+
+struct backend_view {
+    uint64_t id; /* never used twice in a store */
+    char name[BACKEND_NAME_MAX + 1];
+    char url[BACKEND_URL_MAX + 16]; /* credentials masked */
+    char sha256[65];
+    const char *state, *want, *policy, *sink, *format; /* words, static */
+    const char *phase;                                 /* of progress: "queued" "download" … */
+    int percent;
+    int64_t done, total; /* bytes of the archive; total -1 while unknown */
+    enum err_code code;
+    char error[ERR_TEXT_MAX];
+    int64_t size, entries, bytes, skipped; /* -1 while unknown */
+    int64_t attempts;
+    int64_t next_retry, created, updated; /* ms since 1970; 0: never */
+    bool rootfs;                          /* the link is there */
+};
+
+/* false: there is no such image. */
+bool backend_view(struct backend *backend, uint64_t id, struct backend_view *view);
+bool backend_find(struct backend *backend, const char *name, uint64_t *id);
+/* Is it there, and does it show rootfs? */
+bool backend_exists(struct backend *backend, uint64_t id, bool *rootfs);
+
+struct backend_name {
+    uint64_t id;
+    char name[BACKEND_NAME_MAX + 1];
+};
+
+/* All images, in order of their names; *names is malloc'd. Returns how many, or -ENOMEM. */
+int64_t backend_list(struct backend *backend, struct backend_name **names);
+
+/* How many there are, and when the last one came or went. */
+void backend_count(struct backend *backend, size_t *count, int64_t *changed);
+
+/* Where the active mounts are: STORE/active. Absolute. */
+const char *backend_active_dir(struct backend *backend);
+
+void backend_health(struct backend *backend, struct text *out);  /* the file's text */
+void backend_cleanup(struct backend *backend, struct text *out); /* likewise */
+
+/* --- news */
+
+enum backend_change {
+    BACKEND_APPEARED,
+    BACKEND_CHANGED, /* state, error or rootfs */
+    BACKEND_PROGRESS,
+    BACKEND_VANISHED,
+};
+
+/* Called on the backend's threads, several at a time; it must not block. Set before
+ * backend_start. */
+typedef void backend_observer(void *ctx, enum backend_change change, uint64_t id, const char *name);
+void backend_set_observer(struct backend *backend, backend_observer *observer, void *ctx);
+
+/* The state machine in Graphviz's language. */
+void backend_print_fsm(struct text *out);
+
+#endif

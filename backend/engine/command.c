@@ -1,0 +1,396 @@
+#include "engine/engine.h"
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "stages/snapshot/snapshot.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+/* --- names: what ENOENT and EBUSY mean */
+
+static struct image *find(struct engine *e, const char *name, struct err *err)
+{
+    struct image *image = registry_named(e->registry, name);
+    if (!image)
+        err_set(err, ERR_INTERNAL, ENOENT, "no image is named %s", name);
+    return image;
+}
+
+static int refuse_busy(const struct image *image, struct err *err)
+{
+    if (image->removing)
+        return err_set(err, ERR_INTERNAL, EBUSY, "%s is being removed", image->name);
+    if (image->waits)
+        return err_set(err, ERR_INTERNAL, EBUSY, "%s is being deactivated", image->name);
+    return 0;
+}
+
+static int does_not_fit(const struct image *image, enum fsm_event event, struct err *err)
+{
+    return err_set(err, ERR_INTERNAL, EBUSY, "%s is %s: nothing to %s", image->name,
+                   fsm_state_word(image->state), fsm_event_word(event));
+}
+
+/* --- fetch: all lines in one transaction */
+
+struct planned {
+    struct image *image; /* the one there is; NULL: to be made */
+    struct image *made;
+    struct image next;
+    bool retried;
+};
+
+static int check_same(const struct image *image, const struct backend_fetch *line, struct err *err)
+{
+    if (strcmp(image->sha256, line->sha256) != 0)
+        return err_set(err, ERR_INTERNAL, EEXIST,
+                       "%s is taken by another digest, %s; remove it first, or choose another name",
+                       image->name, image->sha256);
+    return image->removing ? refuse_busy(image, err) : 0;
+}
+
+static struct image *make_image(const struct engine *e, const struct backend_fetch *line)
+{
+    int64_t now = text_now_ms();
+    struct images_row row = {
+        .name = line->name,
+        .url = line->url,
+        .sha256 = line->sha256,
+        .policy = policy_name(e->config->policy),
+        .state = fsm_state_word(FSM_NEW),
+        .want = "active",
+        .code = "",
+        .error = "",
+        .format = "",
+        .size = -1,
+        .entries = -1,
+        .bytes = -1,
+        .skipped = -1,
+        .created = now,
+        .updated = now,
+    };
+    return registry_image(&row);
+}
+
+static const struct planned *earlier_line(const struct planned *plan, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (plan[i].made && strcmp(plan[i].made->name, name) == 0)
+            return &plan[i];
+    return NULL;
+}
+
+static int plan_line(struct engine *e, const struct backend_fetch *line, struct planned *plan,
+                     size_t n, struct err *err)
+{
+    struct planned *p = &plan[n];
+    const struct planned *earlier = earlier_line(plan, n, line->name);
+    p->image = registry_named(e->registry, line->name);
+    if (p->image || earlier) {
+        int r = check_same(p->image ? p->image : earlier->made, line, err);
+        if (r < 0 || earlier || p->image->state != FSM_FAILED)
+            return r;
+        work_prepare(p->image, FSM_EV_RETRY, &p->next);
+        p->next.url = (char *)line->url;
+        p->next.attempts = 0;
+        p->next.wrong_digest = false;
+        p->retried = true;
+        return 0;
+    }
+    p->made = make_image(e, line);
+    return p->made ? 0 : err_sys(err, ENOMEM, "cannot hold the image");
+}
+
+static int write_planned(struct engine *e, struct planned *p, struct err *err)
+{
+    struct images_row row;
+    if (p->retried)
+        return work_write(e, &p->next, p->image->state, err);
+    if (!p->made)
+        return 0;
+    registry_row(p->made, &row);
+    int64_t id = images_insert(e->db, &row, err);
+    if (id < 0)
+        return (int)id;
+    p->made->id = (uint64_t)id;
+    row.id = id;
+    return images_history(e->db, &row, "", row.state, p->made->created, err);
+}
+
+static int write_plan(struct engine *e, struct planned *plan, size_t n, struct err *err)
+{
+    int r = db_begin(e->db, err);
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = write_planned(e, &plan[i], err);
+    if (r == 0)
+        r = db_commit(e->db, err);
+    if (r < 0)
+        db_rollback(e->db);
+    return r;
+}
+
+static void apply_planned(struct engine *e, struct planned *p)
+{
+    if (p->retried) {
+        work_apply(e, p->image, &p->next, FSM_RUN_NOTHING);
+    } else if (p->made) {
+        struct image *image = steal_ptr(p->made);
+        registry_add(e->registry, image);
+        work_notify(e, BACKEND_APPEARED, image);
+        work_resume(e, image);
+    }
+}
+
+static int check_room(struct engine *e, const struct planned *plan, size_t n, struct err *err)
+{
+    int64_t more = 0;
+    for (size_t i = 0; i < n; i++)
+        more += plan[i].made || plan[i].retried;
+    if (more == 0 || (int64_t)registry_underway(e->registry) + more <= e->config->queue)
+        return 0;
+    return err_set(err, ERR_INTERNAL, EAGAIN,
+                   "the queue is full (queue=%lld images under way); wait, or raise it with "
+                   "-o queue=N",
+                   (long long)e->config->queue);
+}
+
+static void fetch(struct engine *e, struct request *request)
+{
+    size_t n = request->command.count, planned = 0;
+    struct err err = {0};
+    struct planned *plan CLEANUP_FREE = calloc(n + 1, sizeof *plan);
+    int r = plan ? 0 : err_sys(&err, ENOMEM, "cannot hold the request");
+    for (; r == 0 && planned < n; planned++)
+        r = plan_line(e, &request->command.lines[request->refused = planned], plan, planned, &err);
+    if (r == 0)
+        r = check_room(e, plan, n, &err);
+    if (r == 0)
+        r = write_plan(e, plan, n, &err);
+    for (size_t i = 0; i < planned; i++) {
+        if (r == 0)
+            apply_planned(e, &plan[i]);
+        else
+            registry_free_image(plan[i].made);
+    }
+    request_reply(request, r < 0 ? &err : NULL);
+}
+
+/* --- one image, one event */
+
+/* What is asked for is so: it succeeds, and leaves no trace. */
+static bool is_already(const struct image *image, const struct image *next)
+{
+    return next->state == image->state && next->want_stored == image->want_stored;
+}
+
+static void reply_event(struct engine *e, struct request *request, enum fsm_event event,
+                        int (*change)(const struct image *image, struct image *next,
+                                      struct err *err))
+{
+    struct err err = {0};
+    struct image next, *image = find(e, request->command.name, &err);
+    int r = image ? refuse_busy(image, &err) : -err.num;
+    const struct fsm_row *row = r == 0 ? work_prepare(image, event, &next) : NULL;
+    if (r == 0)
+        r = row ? change(image, &next, &err) : does_not_fit(image, event, &err);
+    if (r == 0 && !is_already(image, &next))
+        r = work_commit(e, image, &next, row->stage, &err);
+    if (r == 0 && event == FSM_EV_CANCEL)
+        (void)work_halt(e, image);
+    request_reply(request, r < 0 ? &err : NULL);
+}
+
+static int change_cancel(const struct image *image, struct image *next, struct err *err)
+{
+    if (image->state == FSM_STORED && image->want_stored)
+        return does_not_fit(image, FSM_EV_CANCEL, err);
+    next->code = ERR_CANCELLED;
+    next->error = (char *)"cancelled by the user";
+    return 0;
+}
+
+static int change_retry(const struct image *image, struct image *next, struct err *err)
+{
+    next->attempts = 0;
+    next->wrong_digest = false;
+    return 0;
+}
+
+static int change_activate(const struct image *image, struct image *next, struct err *err)
+{
+    next->want_stored = false;
+    return 0;
+}
+
+static int change_deactivate(const struct image *image, struct image *next, struct err *err)
+{
+    next->want_stored = true;
+    return 0;
+}
+
+/* --- commands that unmount first */
+
+static void unhide(struct engine *e, struct image *image, bool hide)
+{
+    registry_edit(e->registry);
+    image->hides_rootfs = hide;
+    registry_publish(e->registry);
+}
+
+/* The command is over, with the image where it was. */
+static void give_up(struct engine *e, struct image *image, const struct err *err)
+{
+    struct request *request = steal_ptr(image->waits);
+    image->removing = false;
+    unhide(e, image, false);
+    work_resume(e, image);
+    request_reply(request, err);
+}
+
+static void push_unmount(struct engine *e, struct image *image)
+{
+    struct err err = {0};
+    image->job = work_job(e, image, QUEUE_MOUNT, chores_unmount);
+    if (!image->job) {
+        err_sys(&err, ENOMEM, "cannot unmount");
+        give_up(e, image, &err);
+        return;
+    }
+    unhide(e, image, true);
+    queue_push(e->queue, image->job);
+}
+
+static void finish_deactivate(struct engine *e, struct image *image)
+{
+    struct image next;
+    struct err err = {0};
+    const struct fsm_row *row = work_prepare(image, FSM_EV_DEACTIVATE, &next);
+    next.want_stored = true;
+    if (work_commit(e, image, &next, row->stage, &err) < 0) {
+        give_up(e, image, &err);
+        return;
+    }
+    log_info(image->name, "deactivated");
+    request_reply(steal_ptr(image->waits), NULL);
+}
+
+static int commit_removal(struct engine *e, const struct image *image, struct err *err)
+{
+    struct images_row row;
+    registry_row(image, &row);
+    int r = db_begin(e->db, err);
+    if (r == 0)
+        r = images_history(e->db, &row, row.state, fsm_state_word(FSM_GONE), text_now_ms(), err);
+    if (r == 0)
+        r = images_delete(e->db, row.id, err);
+    if (r == 0)
+        r = db_commit(e->db, err);
+    if (r < 0)
+        db_rollback(e->db);
+    return r;
+}
+
+static void finish_remove(struct engine *e, struct image *image)
+{
+    struct err err = {0};
+    char sha256[PATHS_DIGEST_LEN + 1], name[PATHS_NAME_MAX + 1];
+    if (commit_removal(e, image, &err) < 0) {
+        give_up(e, image, &err);
+        return;
+    }
+    struct request *request = steal_ptr(image->waits);
+    strcpy(sha256, image->sha256);
+    strcpy(name, image->name);
+    work_unready(image);
+    work_notify(e, BACKEND_VANISHED, image);
+    registry_remove(e->registry, image);
+    if (snapshot_discard(&e->paths, name, &err) < 0)
+        log_warn(name, "%s", err.text);
+    log_info(name, "removed");
+    if (!registry_next_of_digest(e->registry, sha256, NULL))
+        chores_unreferenced(e, sha256);
+    request_reply(request, NULL);
+    chores_sweep(e, NULL);
+}
+
+/* Once no job has the image any more. A layer that was never made cannot be in use. */
+static void continue_remove(struct engine *e, struct image *image)
+{
+    if (faccessat(e->paths.overlays, image->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        finish_remove(e, image);
+    else
+        push_unmount(e, image);
+}
+
+static void remove_image(struct engine *e, struct request *request)
+{
+    struct err err = {0};
+    struct image *image = find(e, request->command.name, &err);
+    if (!image || refuse_busy(image, &err) < 0) {
+        request_reply(request, &err);
+        return;
+    }
+    image->removing = true;
+    image->waits = request;
+    work_unready(image);
+    if (work_halt(e, image))
+        continue_remove(e, image);
+}
+
+static void deactivate(struct engine *e, struct request *request)
+{
+    struct err err = {0};
+    struct image *image = find(e, request->command.name, &err);
+    if (image && image->state == FSM_ACTIVE && refuse_busy(image, &err) == 0) {
+        image->waits = request;
+        push_unmount(e, image);
+    } else if (err.num) {
+        request_reply(request, &err);
+    } else {
+        reply_event(e, request, FSM_EV_DEACTIVATE, change_deactivate);
+    }
+}
+
+void command_continue(struct engine *e, struct image *image, struct job *job)
+{
+    bool was_unmount = job->run == chores_unmount;
+    int status = job->status;
+    struct err err = job->err;
+    work_free_job(job);
+    if (!was_unmount)
+        continue_remove(e, image);
+    else if (status < 0)
+        give_up(e, image, &err);
+    else if (image->removing)
+        finish_remove(e, image);
+    else
+        finish_deactivate(e, image);
+}
+
+void command_run(struct engine *e, struct request *request)
+{
+    switch (request->command.kind) {
+    case BACKEND_FETCH:
+        fetch(e, request);
+        break;
+    case BACKEND_REMOVE:
+        remove_image(e, request);
+        break;
+    case BACKEND_CANCEL:
+        reply_event(e, request, FSM_EV_CANCEL, change_cancel);
+        break;
+    case BACKEND_RETRY:
+        reply_event(e, request, FSM_EV_RETRY, change_retry);
+        break;
+    case BACKEND_ACTIVATE:
+        reply_event(e, request, FSM_EV_ACTIVATE, change_activate);
+        break;
+    case BACKEND_DEACTIVATE:
+        deactivate(e, request);
+        break;
+    case BACKEND_CLEANUP:
+        chores_cleanup(e, request);
+        break;
+    }
+}

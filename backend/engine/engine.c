@@ -1,0 +1,236 @@
+#include "engine/engine.h"
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "stages/snapshot/snapshot.h"
+#include "store/hold.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define LOOK_AGAIN_MS 20 /* while a test holds an image still */
+
+/* --- open */
+
+static int take_holds(struct engine *e, struct err *err)
+{
+    char path[PATH_MAX + 16];
+    snprintf(path, sizeof path, "%s/.lock", e->paths.dir);
+    int r = e->store_hold = hold_take(path, e->paths.dir, err);
+    if (r < 0)
+        return r;
+    snprintf(path, sizeof path, "%s.lock", e->config->database);
+    r = e->database_hold = hold_take(path, e->config->database, err);
+    return r < 0 ? r : 0;
+}
+
+static void set_up(struct engine *e, const struct backend_config *c)
+{
+    *e = (struct engine){.config = c, .store_hold = -1, .database_hold = -1, .next_due = INT64_MAX};
+    e->last_request = &e->requests;
+    e->last_finished = &e->finished;
+    e->random = (uint32_t)text_now_ms();
+    e->settings = (struct stage_settings){
+        .limits = c->limits,
+        .connect_timeout = c->connect_timeout,
+        .stall_timeout = c->stall_timeout,
+        .helper = c->helper,
+        .sink = c->sink,
+    };
+    e->retry = (struct retry_policy){
+        .attempts = c->attempts, .delay = c->retry_delay, .most = c->retry_max};
+    e->limit[QUEUE_DOWNLOAD] = c->downloads;
+    e->limit[QUEUE_UNPACK] = c->unpacks;
+    e->limit[QUEUE_MOUNT] = ENGINE_WORKERS_MAX; /* the line is the queue's */
+    e->paths = (struct paths){.root = -1, .blobs = -1, .images = -1, .overlays = -1, .active = -1};
+    lock_init(&e->inbox_lock, LOCK_ENGINE_INBOX, "inbox");
+    lock_init(&e->health_lock, LOCK_HEALTH, "health");
+    lock_cond_init(&e->wake);
+    text_add(&e->health, "ok\n");
+    text_add(&e->cleanup, "-\n");
+}
+
+static void finished(void *ctx, struct job *job)
+{
+    struct engine *e = ctx;
+    LOCK_SCOPE(&e->inbox_lock);
+    job->next = NULL;
+    *e->last_finished = job;
+    e->last_finished = &job->next;
+    pthread_cond_signal(&e->wake);
+}
+
+int engine_open(struct engine *e, const struct backend_config *config, struct err *err)
+{
+    const int64_t threads[QUEUE_POOLS] = {[QUEUE_DOWNLOAD] = config->downloads,
+                                          [QUEUE_UNPACK] = config->unpacks,
+                                          [QUEUE_MOUNT] = 1,
+                                          [QUEUE_CHORE] = 1};
+    set_up(e, config);
+    int r = paths_open(&e->paths, config->store, err);
+    if (r == 0)
+        r = take_holds(e, err);
+    if (r == 0)
+        r = db_open(&e->db, config->database, err);
+    if (r < 0)
+        return r;
+    if (!(e->settings.snapshot = snapshot_choose(&e->paths, err)))
+        return -EOPNOTSUPP;
+    if (registry_open(&e->registry) < 0 || queue_open(&e->queue, threads, finished, e) < 0)
+        return err_sys(err, ENOMEM, "cannot start");
+    return recover_run(e, err);
+}
+
+/* --- the thread */
+
+static int64_t earliest(const struct engine *e)
+{
+    int64_t when = e->next_due < e->next_chores ? e->next_due : e->next_chores;
+    if ((e->postponed || e->trouble.num) && e->next_postponed < when)
+        when = e->next_postponed;
+    int64_t soon = text_monotonic_ms() + LOOK_AGAIN_MS;
+    return e->held && soon < when ? soon : when;
+}
+
+static bool wait_for_work(struct engine *e, struct job **jobs, struct request **requests)
+{
+    int64_t deadline = earliest(e);
+    LOCK_SCOPE(&e->inbox_lock);
+    while (!e->stopping && !e->finished && !e->requests && text_monotonic_ms() < deadline)
+        lock_wait_until(&e->inbox_lock, &e->wake, deadline);
+    *jobs = steal_ptr(e->finished);
+    e->last_finished = &e->finished;
+    *requests = steal_ptr(e->requests);
+    e->last_request = &e->requests;
+    return !e->stopping;
+}
+
+static void put_back(struct engine *e, struct job *jobs, struct request *requests)
+{
+    LOCK_SCOPE(&e->inbox_lock);
+    e->finished = jobs;
+    e->requests = requests;
+}
+
+static void *run(void *arg)
+{
+    struct engine *e = arg;
+    struct job *jobs;
+    struct request *requests;
+    while (wait_for_work(e, &jobs, &requests)) {
+        for (struct job *next; jobs; jobs = next) {
+            next = jobs->next;
+            work_finished(e, jobs);
+        }
+        for (struct request *next; requests; requests = next) {
+            next = requests->next;
+            command_run(e, requests);
+        }
+        int64_t now = text_monotonic_ms();
+        work_due(e, now);
+        chores_run(e, now);
+        work_dispatch(e);
+    }
+    put_back(e, jobs, requests);
+    return NULL;
+}
+
+int engine_start(struct engine *e, struct err *err)
+{
+    int r = queue_start(e->queue);
+    if (r == 0)
+        r = -pthread_create(&e->thread, NULL, run, e);
+    if (r < 0)
+        return err_sys(err, -r, "cannot start threads");
+    e->started = true;
+    return 0;
+}
+
+void engine_submit(struct engine *e, const struct backend_command *command, backend_done *done,
+                   void *ctx)
+{
+    struct request *request = request_new(command, done, ctx);
+    if (!request) {
+        done(ctx, &(struct err){.num = ENOMEM, .code = ERR_INTERNAL, .text = "out of memory"}, 0);
+        return;
+    }
+    LOCK_SCOPE(&e->inbox_lock);
+    *e->last_request = request;
+    e->last_request = &request->next;
+    pthread_cond_signal(&e->wake);
+}
+
+/* --- close */
+
+static const struct err stopping = {
+    .num = ECANCELED, .code = ERR_INTERRUPTED, .text = "the daemon is stopping"};
+
+static void drop(struct job *job)
+{
+    if (job->pool == QUEUE_CHORE)
+        request_reply(chores_drop(job), &stopping);
+    work_free_job(job);
+}
+
+static void drop_all(struct job *jobs)
+{
+    for (struct job *next; jobs; jobs = next) {
+        next = jobs->next;
+        drop(jobs);
+    }
+}
+
+static void refuse_waiting(struct engine *e)
+{
+    for (struct request *r = steal_ptr(e->requests), *next; r; r = next) {
+        next = r->next;
+        request_reply(r, &stopping);
+    }
+    for (struct image *i = e->registry ? registry_next(e->registry, NULL) : NULL; i;
+         i = registry_next(e->registry, i))
+        request_reply(steal_ptr(i->waits), &stopping);
+}
+
+static void unmount_all(struct engine *e)
+{
+    for (struct image *i = registry_next(e->registry, NULL); i; i = registry_next(e->registry, i)) {
+        struct err err = {0};
+        char key[PATHS_FILE_MAX];
+        if (i->state != FSM_ACTIVE)
+            continue;
+        paths_image(key, i->sha256, i->policy);
+        if (e->settings.snapshot->unmount(&e->paths, i->name, key, i->policy, &err) < 0)
+            log_warn(i->name, "left mounted: %s", err.text);
+    }
+}
+
+static void stop_threads(struct engine *e)
+{
+    lock_take(&e->inbox_lock);
+    e->stopping = true;
+    pthread_cond_signal(&e->wake);
+    lock_release(&e->inbox_lock);
+    pthread_join(e->thread, NULL);
+}
+
+void engine_close(struct engine *e, bool keep_mounts)
+{
+    if (e->started)
+        stop_threads(e);
+    queue_close(e->queue, drop);
+    drop_all(steal_ptr(e->finished));
+    drop_all(steal_ptr(e->postponed));
+    refuse_waiting(e);
+    if (e->started && !keep_mounts)
+        unmount_all(e);
+    registry_close(e->registry);
+    db_close(e->db);
+    paths_close(&e->paths);
+    cleanup_close(&e->store_hold);
+    cleanup_close(&e->database_hold);
+    text_free(&e->health);
+    text_free(&e->cleanup);
+    lock_destroy(&e->inbox_lock);
+    lock_destroy(&e->health_lock);
+    pthread_cond_destroy(&e->wake);
+}

@@ -1,0 +1,104 @@
+/* registry: every image there is, in memory: what readers see, and what the engine works on.
+ *
+ * The engine's thread is the only one that adds, removes and changes images; it reads without the
+ * lock, and changes what readers may see between registry_edit() and registry_publish(). Everyone
+ * else sees copies. A reader never waits for more than such a change. */
+#ifndef ENGINE_REGISTRY_H
+#define ENGINE_REGISTRY_H
+
+#include "backend/backend.h"
+#include "engine/fsm.h"
+#include "store/images.h"
+#include "store/paths.h"
+
+struct image;
+
+struct registry_link {
+    struct registry_link *next;
+    struct image *image;
+    uint64_t hash;
+};
+
+enum registry_index { REGISTRY_BY_ID, REGISTRY_BY_NAME, REGISTRY_BY_DIGEST, REGISTRY_INDEXES };
+
+struct image {
+    /* Never change. */
+    uint64_t id;
+    char name[PATHS_NAME_MAX + 1];
+    char sha256[PATHS_DIGEST_LEN + 1];
+    enum policy policy;
+    int64_t created;
+
+    /* Changed between registry_edit() and registry_publish(). */
+    char *url;       /* with its credentials */
+    char *shown_url; /* without */
+    enum fsm_state state;
+    bool want_stored;
+    enum err_code code;
+    char *error; /* "" or a line */
+    enum format format;
+    int64_t size, entries, bytes, skipped;
+    int64_t attempts, next_retry, updated;
+    bool hides_rootfs; /* ACTIVE, but about to be unmounted */
+    int64_t done, total;
+    int percent;
+
+    /* The engine's thread only. */
+    struct job *job;       /* waiting for a worker, or with one */
+    struct request *waits; /* the command that waits for the job's end */
+    bool removing;
+    bool mounted;           /* found so at start */
+    bool wrong_digest;      /* one was seen since the last retry */
+    int64_t due;            /* monotonic ms of the next attempt; 0: none */
+    struct ready *ready_in; /* the line in which it waits to be claimed; NULL: in none */
+    struct image *ready_before, *ready_after;
+
+    struct registry_link links[REGISTRY_INDEXES];
+};
+
+struct registry;
+
+int registry_open(struct registry **registry);
+void registry_close(struct registry *registry); /* frees every image; NULL is allowed */
+
+/* --- the engine's thread */
+
+/* Takes the image over. */
+void registry_add(struct registry *registry, struct image *image);
+/* Frees it. */
+void registry_remove(struct registry *registry, struct image *image);
+
+struct image *registry_get(struct registry *registry, uint64_t id);
+struct image *registry_named(struct registry *registry, const char *name);
+
+/* Walks: start with NULL, end with NULL. Not while images come or go. */
+struct image *registry_next(struct registry *registry, struct image *after);
+struct image *registry_next_of_digest(struct registry *registry, const char *sha256,
+                                      struct image *after);
+
+size_t registry_underway(struct registry *registry); /* images that CANCEL fits, as published */
+
+void registry_edit(struct registry *registry);
+void registry_publish(struct registry *registry);
+
+/* The image as a row of the database; strings are borrowed from it. */
+void registry_row(const struct image *image, struct images_row *row);
+/* A new image from a row; NULL: out of memory, or the row is not sane. */
+struct image *registry_image(const struct images_row *row);
+/* Replaces the URL; -ENOMEM leaves it as it was. */
+int registry_set_url(struct image *image, const char *url);
+void registry_free_image(struct image *image);
+
+/* --- any thread */
+
+/* Bytes of the archive for every image of that digest that is in that state. */
+void registry_progress(struct registry *registry, const char *sha256, enum fsm_state state,
+                       int64_t done, int64_t total);
+
+bool registry_view(struct registry *registry, uint64_t id, struct backend_view *view);
+bool registry_find(struct registry *registry, const char *name, uint64_t *id);
+bool registry_exists(struct registry *registry, uint64_t id, bool *rootfs);
+int64_t registry_list(struct registry *registry, struct backend_name **names);
+void registry_count(struct registry *registry, size_t *count, int64_t *changed);
+
+#endif

@@ -1,0 +1,501 @@
+#include "engine/engine.h"
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/point.h"
+
+#include <string.h>
+
+#define POSTPONE_MS 1000 /* between attempts to commit what could not be */
+
+/* How each stage is run. */
+static const struct {
+    enum queue_pool pool;
+    stage_fn *run;
+} stages[] = {
+    [FSM_RUN_FETCH] = {QUEUE_DOWNLOAD, fetch_run},
+    [FSM_RUN_UNPACK] = {QUEUE_UNPACK, unpack_run},
+    [FSM_RUN_PUBLISH] = {QUEUE_UNPACK, publish_run},
+    [FSM_RUN_MOUNT] = {QUEUE_MOUNT, activate_run},
+};
+
+void work_notify(struct engine *e, enum backend_change change, const struct image *image)
+{
+    if (e->observer)
+        e->observer(e->observer_ctx, change, image->id, image->name);
+}
+
+/* --- jobs */
+
+static void make_key(char key[static QUEUE_KEY_MAX], const struct image *image,
+                     enum queue_pool pool)
+{
+    switch (pool) {
+    case QUEUE_DOWNLOAD:
+        snprintf(key, QUEUE_KEY_MAX, "%s", image->sha256);
+        break;
+    case QUEUE_UNPACK:
+        snprintf(key, QUEUE_KEY_MAX, "%s.%s", image->sha256, policy_name(image->policy));
+        break;
+    case QUEUE_MOUNT:
+        snprintf(key, QUEUE_KEY_MAX, "%s", image->name);
+        break;
+    case QUEUE_CHORE:
+    case QUEUE_POOLS:
+        key[0] = '\0';
+        break;
+    }
+}
+
+void work_free_job(struct job *job)
+{
+    free((char *)job->stage.name);
+    free((char *)job->stage.url);
+    free((char *)job->stage.sha256);
+    free(job);
+}
+
+static bool copy_image(struct job *job, const struct image *image)
+{
+    job->image = image->id;
+    job->state = (int)image->state;
+    job->stage.policy = image->policy;
+    job->stage.name = strdup(image->name);
+    job->stage.url = strdup(image->url);
+    job->stage.sha256 = strdup(image->sha256);
+    return job->stage.name && job->stage.url && job->stage.sha256;
+}
+
+struct job *work_job(struct engine *e, const struct image *image, enum queue_pool pool,
+                     int (*run)(struct job *job, struct err *err))
+{
+    struct job *job = calloc(1, sizeof *job);
+    if (!job)
+        return NULL;
+    job->pool = pool;
+    job->run = run;
+    job->owner = e;
+    job->stage.paths = &e->paths;
+    job->stage.settings = &e->settings;
+    job->stage.cancel_fd = -1;
+    job->result = (struct stage_result){.size = -1, .entries = -1, .bytes = -1, .skipped = -1};
+    if (image) {
+        make_key(job->key, image, pool);
+        if (!copy_image(job, image)) {
+            work_free_job(job);
+            return NULL;
+        }
+    }
+    return job;
+}
+
+static void lead(struct engine *e, struct job *job)
+{
+    if (e->busy[job->pool] < ENGINE_WORKERS_MAX)
+        e->leaders[job->pool][e->busy[job->pool]++] = job;
+}
+
+static void stop_leading(struct engine *e, const struct job *job)
+{
+    struct job **leaders = e->leaders[job->pool];
+    for (int64_t i = 0; i < e->busy[job->pool]; i++)
+        if (leaders[i] == job)
+            leaders[i--] = leaders[--e->busy[job->pool]];
+}
+
+static void report_progress(void *ctx, int64_t done, int64_t total)
+{
+    struct job *job = ctx;
+    struct engine *e = job->owner;
+    registry_progress(e->registry, job->stage.sha256, (enum fsm_state)job->state, done, total);
+}
+
+static int run_stage(struct job *job, struct err *err)
+{
+    point_wait(fsm_state_word((enum fsm_state)job->state), &job->cancelled);
+    if (atomic_load(&job->cancelled))
+        return -ECANCELED;
+    return job->stage_run(&job->stage, &job->result, err);
+}
+
+/* Does a job under way do what this image needs? Then it may follow without taking a worker. */
+static bool has_leader(const struct engine *e, const struct image *image, enum queue_pool pool)
+{
+    char key[QUEUE_KEY_MAX];
+    make_key(key, image, pool);
+    for (int64_t i = 0; i < e->busy[pool]; i++)
+        if (strcmp(e->leaders[pool][i]->key, key) == 0)
+            return true;
+    return false;
+}
+
+static void start_stage(struct engine *e, struct image *image, enum fsm_stage stage)
+{
+    struct job *job = work_job(e, image, stages[stage].pool, run_stage);
+    if (!job) {
+        image->due = text_monotonic_ms() + POSTPONE_MS;
+        e->next_due = image->due < e->next_due ? image->due : e->next_due;
+        return;
+    }
+    job->stage_run = stages[stage].run;
+    job->stage.progress = report_progress;
+    job->stage.ctx = job;
+    if (!has_leader(e, image, job->pool))
+        lead(e, job);
+    image->job = job;
+    queue_push(e->queue, job);
+}
+
+bool work_halt(struct engine *e, struct image *image)
+{
+    struct job *job = image->job;
+    if (!job)
+        return true;
+    if (!queue_cancel(e->queue, job))
+        return false;
+    stop_leading(e, job);
+    image->job = NULL;
+    work_free_job(job);
+    return true;
+}
+
+/* --- transitions */
+
+const struct fsm_row *work_prepare(const struct image *image, enum fsm_event event,
+                                   struct image *next)
+{
+    const struct fsm_row *row = fsm_next(image->state, event);
+    if (!row)
+        return NULL;
+    *next = *image;
+    next->state = row->to;
+    next->updated = text_now_ms();
+    next->next_retry = 0;
+    if (row->to != FSM_FAILED && event != FSM_EV_AGAIN) {
+        next->code = ERR_NONE;
+        next->error = (char *)"";
+    }
+    return row;
+}
+
+int work_write(struct engine *e, const struct image *next, enum fsm_state from, struct err *err)
+{
+    struct images_row row;
+    registry_row(next, &row);
+    int r = images_update(e->db, &row, err);
+    return r < 0 ? r
+                 : images_history(e->db, &row, fsm_state_word(from), fsm_state_word(next->state),
+                                  next->updated, err);
+}
+
+/* A new phase, or a new attempt at it, counts from nothing. */
+static void reset_progress(struct image *image, const struct image *next)
+{
+    if (next->state == FSM_FAILED)
+        return;
+    image->percent = 0;
+    image->done = 0;
+    image->total = next->size;
+}
+
+static void publish(struct engine *e, struct image *image, const struct image *next)
+{
+    /* What cannot be copied is left as it was: the database has it all the same. */
+    char *error = next->error == image->error ? NULL : strdup(next->error);
+    registry_edit(e->registry);
+    if (next->url != image->url)
+        (void)registry_set_url(image, next->url);
+    if (error) {
+        free(image->error);
+        image->error = error;
+    }
+    image->state = next->state;
+    image->want_stored = next->want_stored;
+    image->code = next->code;
+    image->format = next->format;
+    image->size = next->size;
+    image->entries = next->entries;
+    image->bytes = next->bytes;
+    image->skipped = next->skipped;
+    image->attempts = next->attempts;
+    image->next_retry = next->next_retry;
+    image->updated = next->updated;
+    image->hides_rootfs = false;
+    image->wrong_digest = next->wrong_digest;
+    image->due = next->next_retry ? next->due : 0;
+    reset_progress(image, next);
+    registry_publish(e->registry);
+}
+
+static bool is_claimable(const struct image *image)
+{
+    return fsm_next(image->state, FSM_EV_CLAIM) && !image->removing &&
+           !(image->state == FSM_STORED && image->want_stored);
+}
+
+static enum fsm_stage claimed_stage(const struct image *image)
+{
+    return fsm_next(image->state, FSM_EV_CLAIM)->stage;
+}
+
+static void make_ready(struct engine *e, struct image *image)
+{
+    if (image->ready_in)
+        return;
+    struct ready *r = &e->ready[stages[claimed_stage(image)].pool];
+    image->ready_in = r;
+    image->ready_before = r->last;
+    image->ready_after = NULL;
+    *(r->last ? &r->last->ready_after : &r->first) = image;
+    r->last = image;
+}
+
+void work_unready(struct image *image)
+{
+    struct ready *r = image->ready_in;
+    if (!r)
+        return;
+    *(image->ready_before ? &image->ready_before->ready_after : &r->first) = image->ready_after;
+    *(image->ready_after ? &image->ready_after->ready_before : &r->last) = image->ready_before;
+    image->ready_in = NULL;
+}
+
+void work_apply(struct engine *e, struct image *image, const struct image *next,
+                enum fsm_stage stage)
+{
+    work_unready(image);
+    publish(e, image, next);
+    work_notify(e, BACKEND_CHANGED, image);
+    if (stage != FSM_RUN_NOTHING)
+        start_stage(e, image, stage);
+    else if (is_claimable(image))
+        make_ready(e, image);
+}
+
+int work_commit(struct engine *e, struct image *image, const struct image *next,
+                enum fsm_stage stage, struct err *err)
+{
+    int r = db_begin(e->db, err);
+    if (r == 0)
+        r = work_write(e, next, image->state, err);
+    if (r == 0)
+        r = db_commit(e->db, err);
+    if (r < 0) {
+        db_rollback(e->db);
+        return r;
+    }
+    log_debug(image->name, "%s -> %s", fsm_state_word(image->state), fsm_state_word(next->state));
+    work_apply(e, image, next, stage);
+    return 0;
+}
+
+void work_resume(struct engine *e, struct image *image)
+{
+    enum fsm_stage stage = fsm_stage_in(image->state);
+    if (image->job || image->removing)
+        return;
+    if (is_claimable(image))
+        make_ready(e, image);
+    else if (stage != FSM_RUN_NOTHING)
+        start_stage(e, image, stage);
+}
+
+/* --- claims */
+
+static void claim(struct engine *e, struct image *image)
+{
+    struct image next;
+    struct err err = {0};
+    const struct fsm_row *row = work_prepare(image, FSM_EV_CLAIM, &next);
+    if (row->to == FSM_DOWNLOADING)
+        next.attempts++;
+    if (work_commit(e, image, &next, row->stage, &err) < 0) {
+        e->trouble = err;
+        e->next_postponed = text_monotonic_ms() + POSTPONE_MS;
+    }
+}
+
+static bool can_claim(struct engine *e, const struct image *image)
+{
+    if (image->job || image->waits || !is_claimable(image))
+        return false;
+    if (point_held(fsm_state_word(image->state))) {
+        e->held = true;
+        return false;
+    }
+    return true;
+}
+
+/* The first in line that may go: if its pool has a worker to spare, or if someone already does
+ * what it needs. */
+static struct image *next_claim(struct engine *e, enum queue_pool pool)
+{
+    bool room = e->busy[pool] < e->limit[pool];
+    for (struct image *i = e->ready[pool].first; i; i = i->ready_after)
+        if (can_claim(e, i) && (room || has_leader(e, i, pool)))
+            return i;
+    return NULL;
+}
+
+void work_dispatch(struct engine *e)
+{
+    e->held = false;
+    if (e->trouble.num && text_monotonic_ms() < e->next_postponed)
+        return;
+    e->trouble.num = 0;
+    for (size_t pool = 0; pool < QUEUE_POOLS; pool++)
+        for (struct image *i; !e->trouble.num && (i = next_claim(e, (enum queue_pool)pool));)
+            claim(e, i);
+}
+
+/* --- outcomes */
+
+static void take_result(struct image *next, const struct stage_result *result)
+{
+    if (result->format != FORMAT_UNKNOWN)
+        next->format = result->format;
+    if (result->size >= 0)
+        next->size = result->size;
+    if (result->entries >= 0)
+        next->entries = result->entries;
+    if (result->bytes >= 0)
+        next->bytes = result->bytes;
+    if (result->skipped >= 0)
+        next->skipped = result->skipped;
+}
+
+static double jitter(struct engine *e)
+{
+    e->random = e->random * 1664525 + 1013904223; /* Numerical Recipes' generator: spread is all */
+    return (double)(e->random >> 8) / (double)(1 << 24);
+}
+
+static int64_t delay_of(struct engine *e, const struct image *image, const struct job *job)
+{
+    if (image->state != FSM_DOWNLOADING)
+        return -1;
+    return retry_delay(&e->retry, image->attempts, image->wrong_digest, &job->result, jitter(e));
+}
+
+static const struct fsm_row *prepare_failure(struct engine *e, struct image *image, struct job *job,
+                                             struct image *next)
+{
+    int64_t delay = delay_of(e, image, job);
+    const struct fsm_row *row = work_prepare(image, delay < 0 ? FSM_EV_FAIL : FSM_EV_AGAIN, next);
+    if (job->result.retry == RETRY_SCRATCH)
+        next->wrong_digest = true;
+    next->code = job->err.code ? job->err.code : ERR_INTERNAL;
+    next->error = job->err.text;
+    if (delay >= 0) {
+        next->next_retry = next->updated + delay;
+        next->due = text_monotonic_ms() + delay;
+    }
+    return row;
+}
+
+/* What an unpack that failed has left is in the trash, where it takes up room. */
+static void sweep_after(struct engine *e, const struct job *job)
+{
+    if (job->stage_run == unpack_run && job->status < 0)
+        chores_sweep(e, NULL);
+}
+
+static void settle(struct engine *e, struct image *image, struct job *job)
+{
+    struct image next;
+    struct err err = {0};
+    const struct fsm_row *row;
+    sweep_after(e, job);
+    if (job->status == 0) {
+        row = work_prepare(image, FSM_EV_DONE, &next);
+        take_result(&next, &job->result);
+    } else {
+        row = prepare_failure(e, image, job, &next);
+    }
+    if (work_commit(e, image, &next, row->stage, &err) < 0) {
+        log_error(image->name, "%s", err.text);
+        e->trouble = err;
+        e->next_postponed = text_monotonic_ms() + POSTPONE_MS;
+        image->job = job;
+        job->next = e->postponed;
+        e->postponed = job;
+        return;
+    }
+    if (image->state == FSM_FAILED)
+        log_warn(image->name, "%s: %s", err_word(image->code), image->error);
+    else if (image->due)
+        log_info(image->name, "attempt %lld: %s: %s", (long long)image->attempts,
+                 err_word(image->code), image->error);
+    else if (image->state == FSM_ACTIVE)
+        log_info(image->name, "active");
+    if (image->due && image->due < e->next_due)
+        e->next_due = image->due;
+    work_free_job(job);
+}
+
+/* Cancelled in the last moment, or the state has moved on: what was mounted comes down again, all
+ * else stays as a cache. */
+static void abandon(struct engine *e, struct image *image, struct job *job)
+{
+    bool undo = job->stage_run == activate_run && job->status == 0;
+    sweep_after(e, job);
+    work_free_job(job);
+    struct job *unmount = undo ? work_job(e, image, QUEUE_MOUNT, chores_unmount) : NULL;
+    if (unmount) {
+        image->job = unmount;
+        queue_push(e->queue, unmount);
+    } else {
+        work_resume(e, image);
+    }
+}
+
+void work_finished(struct engine *e, struct job *job)
+{
+    stop_leading(e, job);
+    if (job->pool == QUEUE_CHORE) {
+        chores_finished(e, job);
+        return;
+    }
+    struct image *image = registry_get(e->registry, job->image);
+    image->job = NULL;
+    if (image->waits)
+        command_continue(e, image, job);
+    else if (atomic_load(&job->cancelled) || !job->stage_run || job->state != (int)image->state)
+        abandon(e, image, job);
+    else
+        settle(e, image, job);
+}
+
+/* Counted in memory; whatever comes of the attempt writes it down. */
+static void begin_attempt(struct engine *e, struct image *image)
+{
+    image->due = 0;
+    if (image->state == FSM_DOWNLOADING) {
+        registry_edit(e->registry);
+        image->attempts++;
+        image->next_retry = 0;
+        registry_publish(e->registry);
+    }
+    work_resume(e, image);
+}
+
+void work_due(struct engine *e, int64_t now)
+{
+    if (e->postponed && now >= e->next_postponed) {
+        struct job *job = steal_ptr(e->postponed);
+        for (struct job *next; job; job = next) {
+            next = job->next;
+            work_finished(e, job);
+        }
+    }
+    if (now < e->next_due)
+        return;
+    e->next_due = INT64_MAX;
+    for (struct image *i = registry_next(e->registry, NULL); i; i = registry_next(e->registry, i)) {
+        if (i->due && i->due <= now) {
+            begin_attempt(e, i);
+        } else if (i->due && i->due < e->next_due) {
+            e->next_due = i->due;
+        }
+    }
+}

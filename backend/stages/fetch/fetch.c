@@ -1,0 +1,187 @@
+#include "stages/fetch/fetch.h"
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "stages/fetch/part.h"
+#include "stages/fetch/transport.h"
+
+#include <string.h>
+#include <strings.h>
+#include <sys/statvfs.h>
+
+static const struct transport *const transports[] = {&transport_http};
+
+static bool serves(const struct transport *t, const char *url)
+{
+    size_t len = strcspn(url, ":");
+    for (const char *const *scheme = t->schemes; *scheme; scheme++)
+        if (strlen(*scheme) == len && strncasecmp(url, *scheme, len) == 0)
+            return true;
+    return false;
+}
+
+static const struct transport *transport_of(const char *url, struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(transports); i++)
+        if (serves(transports[i], url))
+            return transports[i];
+    err_set(err, ERR_UNREACHABLE, EINVAL, "bad URL: the scheme is neither http nor https");
+    return NULL;
+}
+
+bool fetch_url_valid(const char *url, struct err *err)
+{
+    const struct transport *t = transport_of(url, err);
+    return t && t->url_valid(url, err);
+}
+
+/* One attempt. */
+struct fetch {
+    const struct stage_job *job;
+    struct stage_result *result;
+    struct part part;
+    int64_t total; /* -1: not announced */
+};
+
+static void report(const struct fetch *f)
+{
+    if (f->job->progress)
+        f->job->progress(f->job->ctx, f->part.size, f->total);
+}
+
+static int64_t limit(const struct fetch *f)
+{
+    return f->job->settings->limits.max_download_size;
+}
+
+static int too_large(const struct fetch *f, const char *what, struct err *err)
+{
+    return err_set(err, ERR_TOO_LARGE_DOWNLOAD, EFBIG,
+                   "%s over the limit of %lld bytes; raise it with -o max_download_size=SIZE", what,
+                   (long long)limit(f));
+}
+
+/* Better now than after hours. What cannot be told is left to the writes. */
+static int check_space(const struct fetch *f, struct err *err)
+{
+    struct statvfs fs;
+    unsigned long long need = (unsigned long long)(f->total - f->part.size), space;
+    if (fstatvfs(f->part.fd, &fs) < 0 ||
+        __builtin_mul_overflow((unsigned long long)fs.f_bavail, fs.f_frsize, &space) ||
+        need <= space)
+        return 0;
+    return err_set(err, ERR_NO_SPACE, ENOSPC,
+                   "the download needs %llu bytes and the store has %llu free", need, space);
+}
+
+static int check_total(struct fetch *f, struct err *err)
+{
+    if (f->total < 0)
+        return 0;
+    f->result->size = f->total;
+    if (f->total <= limit(f))
+        return check_space(f, err);
+    char what[64];
+    snprintf(what, sizeof what, "the download has %lld bytes,", (long long)f->total);
+    return too_large(f, what, err);
+}
+
+/* Called by the transport: bytes from `offset` on follow. */
+static int begin(void *ctx, int64_t offset, int64_t total, const char *tag, struct err *err)
+{
+    struct fetch *f = ctx;
+    if (offset != 0 && offset != f->part.size)
+        return err_set(err, ERR_INTERNAL, ESTALE, "bytes begin where none were asked for");
+    int r = offset == 0 ? part_restart(&f->part, tag, err) : 0;
+    if (r < 0)
+        return r;
+    f->total = total;
+    report(f);
+    return check_total(f, err);
+}
+
+static int bytes(void *ctx, const void *buf, size_t n, struct err *err)
+{
+    struct fetch *f = ctx;
+    if ((int64_t)n > limit(f) - f->part.size)
+        return too_large(f, "the download is", err);
+    int r = part_add(&f->part, buf, n, err);
+    report(f);
+    return r;
+}
+
+static int request(struct fetch *f, const struct transport *t, struct transport_outcome *outcome,
+                   struct err *err)
+{
+    bool resume = f->part.tag[0] && f->part.size > 0 && f->part.size < limit(f);
+    struct transport_request request = {
+        .url = f->job->url,
+        .offset = resume ? f->part.size : 0,
+        .tag = f->part.tag,
+        .connect_ms = f->job->settings->connect_timeout,
+        .stall_ms = f->job->settings->stall_timeout,
+        .cancel_fd = f->job->cancel_fd,
+    };
+    struct transport_sink sink = {.ctx = f, .begin = begin, .bytes = bytes};
+    int r = t->run(&request, &sink, outcome, err);
+    if (r == 0 && f->total >= 0 && f->part.size != f->total) {
+        outcome->retry = RETRY_LATER;
+        r = err_set(err, ERR_UNREACHABLE, ECONNRESET, "%lld bytes came where %lld were announced",
+                    (long long)f->part.size, (long long)f->total);
+    }
+    return r;
+}
+
+/* The rest, and if that cannot be had, all of it. */
+static int transfer(struct fetch *f, struct transport_outcome *outcome, struct err *err)
+{
+    const struct transport *t = transport_of(f->job->url, err);
+    if (!t)
+        return -EINVAL;
+    int r = request(f, t, outcome, err);
+    if (r != -ESTALE || (r = part_restart(&f->part, NULL, err)) < 0)
+        return r;
+    *outcome = (struct transport_outcome){0};
+    return request(f, t, outcome, err);
+}
+
+/* A connection that breaks behind the last byte has brought all there is: the digest says so. */
+static int fill(struct fetch *f, struct err *err)
+{
+    struct transport_outcome outcome = {0};
+    if (part_whole(&f->part))
+        return 0;
+    int r = transfer(f, &outcome, err);
+    if (r < 0 && outcome.retry == RETRY_LATER && part_whole(&f->part))
+        return 0;
+    f->result->retry = outcome.retry;
+    f->result->retry_after = outcome.retry_after;
+    return r;
+}
+
+static int attempt(struct fetch *f, struct err *err)
+{
+    int r = part_open(&f->part, f->job->paths, f->job->sha256, f->job->cancel_fd, err);
+    if (r < 0 || (r = fill(f, err)) < 0)
+        return r;
+    r = part_finish(&f->part, &f->result->format, err);
+    if (r == -EBADMSG)
+        f->result->retry = RETRY_SCRATCH;
+    if (r == 0)
+        f->result->size = f->part.size;
+    return r;
+}
+
+int fetch_run(const struct stage_job *job, struct stage_result *result, struct err *err)
+{
+    result->format = paths_find_blob(job->paths, job->sha256, &result->size);
+    if (result->format != FORMAT_UNKNOWN)
+        return 0;
+    struct fetch f = {.job = job, .result = result, .total = -1};
+    struct err why = {0};
+    int r = attempt(&f, &why);
+    part_close(&f.part, r == -ECANCELED || result->retry == RETRY_LATER);
+    if (r < 0 && err)
+        *err = why;
+    return r;
+}

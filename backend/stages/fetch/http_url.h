@@ -1,0 +1,22 @@
+/* http_url: which URLs are taken, and where a redirect may lead. Pure; any thread. */
+#ifndef STAGES_FETCH_HTTP_URL_H
+#define STAGES_FETCH_HTTP_URL_H
+
+#include "base/err.h"
+#include "base/text.h"
+
+#include <stdbool.h>
+
+/* False, and err says why, without the URL. */
+bool http_url_valid(const char *url, struct err *err);
+
+/* Where `location`, answered to a request for `from`, leads: *to is to be freed. http and https
+ * only, never from https to http. The credentials of `from` go along to the same scheme, host and
+ * port alone; others that the location itself brings are used. */
+int http_url_follow(const char *from, const char *location, char **to, struct err *err);
+
+/* Adds the URL as errors show it: credentials masked, without its query (which often is one), cut
+ * when long, ASCII only. */
+void http_url_show(struct text *t, const char *url);
+
+#endif

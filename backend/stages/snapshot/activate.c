@@ -1,0 +1,13 @@
+#include "stages/snapshot/snapshot.h"
+#include "stages/stage.h"
+
+int activate_run(const struct stage_job *job, struct stage_result *result, struct err *err)
+{
+    char key[PATHS_FILE_MAX];
+    paths_image(key, job->sha256, job->policy);
+    result->retry = RETRY_NEVER;
+    int r = job->settings->snapshot->mount(job->paths, job->name, key, job->policy, err);
+    if (r < 0 && err && err->code == ERR_IO)
+        err->code = ERR_MOUNT_FAILED;
+    return r;
+}

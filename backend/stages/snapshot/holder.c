@@ -1,0 +1,185 @@
+#include "stages/snapshot/holder.h"
+
+#include "base/cleanup.h"
+#include "stages/snapshot/mountinfo.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Calls each with every process until it returns true. */
+static bool each_process(bool (*each)(void *ctx, pid_t pid), void *ctx)
+{
+    DIR *proc CLEANUP_CLOSEDIR = opendir("/proc");
+    for (struct dirent *e; proc && (e = readdir(proc));) {
+        char *end;
+        long pid = strtol(e->d_name, &end, 10);
+        if (pid > 0 && !*end && each(ctx, (pid_t)pid))
+            return true;
+    }
+    return false;
+}
+
+static void describe(pid_t pid, char *out, size_t size)
+{
+    char path[64], comm[64] = "?";
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    FILE *f CLEANUP_FCLOSE = fopen(path, "re");
+    if (f && fgets(comm, sizeof comm, f))
+        comm[strcspn(comm, "\n")] = '\0';
+    snprintf(out, size, "pid %d (%s)", (int)pid, comm);
+}
+
+struct user {
+    uint64_t mount;
+    char *why;
+};
+
+/* Without asking the file system: what lies behind another process's directory may not answer. */
+static bool mount_of(const char *path, uint64_t *mount)
+{
+    struct statx stx;
+    if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_MNT_ID, &stx) < 0)
+        return false;
+    *mount = stx.stx_mnt_id;
+    return stx.stx_mask & STATX_MNT_ID;
+}
+
+static bool uses(void *ctx, pid_t pid)
+{
+    static const char *const links[][2] = {{"cwd", "has its current directory there"},
+                                           {"root", "has its root directory there"},
+                                           {"exe", "runs a program from there"}};
+    struct user *u = ctx;
+    for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
+        char path[64], who[128];
+        uint64_t mount;
+        snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, links[i][0]);
+        if (mount_of(path, &mount) && mount == u->mount) {
+            describe(pid, who, sizeof who);
+            snprintf(u->why, HOLDER_TEXT_MAX, "%s %s", who, links[i][1]);
+            return true;
+        }
+    }
+    return false;
+}
+
+struct inside {
+    const char *point;
+    char *why;
+};
+
+static bool lies_inside(void *ctx, const struct mountinfo *m)
+{
+    struct inside *in = ctx;
+    const char *below = mountinfo_below(m->point, in->point);
+    if (!below)
+        return false;
+    snprintf(in->why, HOLDER_TEXT_MAX, "%s (%s) is mounted inside, at %s", m->source, m->type,
+             below);
+    return true;
+}
+
+void holder_of_mount(const char *point, char why[static HOLDER_TEXT_MAX])
+{
+    struct user u = {.why = why};
+    struct inside in = {.point = point, .why = why};
+    if (mountinfo_each("/proc/self/mountinfo", lies_inside, &in) == 1)
+        return;
+    if (mount_of(point, &u.mount) && each_process(uses, &u))
+        return;
+    snprintf(why, HOLDER_TEXT_MAX, "a process has its current directory or an open file there");
+}
+
+static bool is_upper(const char *options, const char *upper)
+{
+    const char *o = strstr(options, ",upperdir=");
+    size_t n = strlen(upper);
+    return o && strncmp(o += 10, upper, n) == 0 && (o[n] == ',' || !o[n]);
+}
+
+static bool is_held(void *ctx, const struct mountinfo *m)
+{
+    struct holder *h = ctx;
+    if (strcmp(m->type, "overlay") != 0 || strcmp(m->root, "/") != 0)
+        return false;
+    if (h->dev ? m->dev != h->dev : !is_upper(m->options, h->upper))
+        return false;
+    return snprintf(h->point, sizeof h->point, "%s", m->point) < (int)sizeof h->point;
+}
+
+static bool holds(void *ctx, pid_t pid)
+{
+    struct holder *h = ctx;
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/mountinfo", (int)pid);
+    if (mountinfo_each(path, is_held, h) != 1)
+        return false;
+    char who[128];
+    describe(pid, who, sizeof who);
+    h->pid = pid;
+    snprintf(h->who, sizeof h->who, "%s sees it at %.300s", who, h->point);
+    return true;
+}
+
+void holder_find(struct holder *h)
+{
+    h->pid = 0;
+    if (!holds(h, getpid()) && !each_process(holds, h))
+        snprintf(h->who, sizeof h->who, "no process that can be seen has it mounted");
+}
+
+struct borrow {
+    const struct holder *holder;
+    int tree; /* or -errno */
+};
+
+static int open_in_namespace(const struct holder *h)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/root", (int)h->pid);
+    int root CLEANUP_CLOSE = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    snprintf(path, sizeof path, "/proc/%d/ns/mnt", (int)h->pid);
+    int ns CLEANUP_CLOSE = open(path, O_RDONLY | O_CLOEXEC);
+    if (root < 0 || ns < 0 || unshare(CLONE_FS) < 0 || setns(ns, CLONE_NEWNS) < 0)
+        return -errno;
+    const char *point = h->point[1] ? h->point + 1 : ".";
+    int tree = open_tree(root, point, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    return tree < 0 ? -errno : tree;
+}
+
+static void *borrow(void *arg)
+{
+    struct borrow *b = arg;
+    b->tree = open_in_namespace(b->holder);
+    return NULL;
+}
+
+/* Only who is in a mount namespace may copy its mounts, and a thread that went there does not come
+ * back: one is spent on it. */
+int holder_borrow(const struct holder *h)
+{
+    struct borrow b = {.holder = h};
+    pthread_t thread;
+    if (h->pid == 0)
+        return -ESRCH;
+    int r = pthread_create(&thread, NULL, borrow, &b);
+    if (r != 0)
+        return -r;
+    pthread_join(thread, NULL);
+    int tree CLEANUP_CLOSE = b.tree;
+    struct stat st;
+    if (tree < 0)
+        return tree;
+    if (fstat(tree, &st) < 0)
+        return -errno;
+    return st.st_dev == h->dev ? steal_fd(tree) : -ENOENT;
+}

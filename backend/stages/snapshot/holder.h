@@ -1,0 +1,29 @@
+/* holder: who keeps an overlay from going away.
+ *
+ * Looks through /proc when something was found in use, so that the answer can say by whom. What
+ * it cannot see it does not name: best effort. Any thread. */
+#ifndef STAGES_SNAPSHOT_HOLDER_H
+#define STAGES_SNAPSHOT_HOLDER_H
+
+#include <sys/types.h>
+
+#define HOLDER_TEXT_MAX 512
+
+/* Why the mount at `point` cannot be unmounted, as a clause: "pid 12 (bash) has its current
+ * directory there". */
+void holder_of_mount(const char *point, char why[static HOLDER_TEXT_MAX]);
+
+/* Looks for the overlay over `upper` (its path) in every mount namespace, this one first. */
+struct holder {
+    const char *upper;
+    dev_t dev;                 /* of its superblock, or 0: not known */
+    pid_t pid;                 /* found: whose namespace; 0 if in none */
+    char who[HOLDER_TEXT_MAX]; /* "pid 12 (runc) sees it at /", or that there is none */
+    char point[4096];          /* found: where that process sees it */
+};
+void holder_find(struct holder *h);
+
+/* A detached copy of the mount that was found, of the very same superblock; or -errno. */
+int holder_borrow(const struct holder *h);
+
+#endif

@@ -1,0 +1,79 @@
+#include "stages/snapshot/mountinfo.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+static bool is_octal(char c)
+{
+    return c >= '0' && c <= '7';
+}
+
+/* The kernel writes space, tab, newline, `\` and, in options, `,` as \ooo. */
+static void unescape(char *s)
+{
+    char *out = s;
+    while (*s) {
+        if (s[0] == '\\' && is_octal(s[1]) && is_octal(s[2]) && is_octal(s[3])) {
+            *out++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
+            s += 4;
+        } else {
+            *out++ = *s++;
+        }
+    }
+    *out = '\0';
+}
+
+/* ID PARENT MAJOR:MINOR ROOT POINT FLAGS [TAG…] - TYPE SOURCE OPTIONS */
+static bool parse(char *line, struct mountinfo *m)
+{
+    unsigned major, minor;
+    char *rest = line;
+    line[strcspn(line, "\n")] = '\0';
+    strsep(&rest, " ");
+    strsep(&rest, " ");
+    char *dev = strsep(&rest, " ");
+    char *root = strsep(&rest, " "), *point = strsep(&rest, " ");
+    char *tail = rest ? strstr(rest, " - ") : NULL;
+    if (!tail || sscanf(dev, "%u:%u", &major, &minor) != 2)
+        return false;
+    tail += 3;
+    char *type = strsep(&tail, " "), *source = strsep(&tail, " ");
+    if (!tail)
+        return false;
+    unescape(root);
+    unescape(point);
+    unescape(source);
+    unescape(tail);
+    *m = (struct mountinfo){.dev = makedev(major, minor),
+                            .root = root,
+                            .point = point,
+                            .type = type,
+                            .source = source,
+                            .options = tail};
+    return true;
+}
+
+int mountinfo_each(const char *file, bool (*each)(void *ctx, const struct mountinfo *m), void *ctx)
+{
+    FILE *f CLEANUP_FCLOSE = fopen(file, "re");
+    if (!f)
+        return -errno;
+    char *line CLEANUP_FREE = NULL;
+    size_t cap = 0;
+    struct mountinfo m;
+    while (getline(&line, &cap, f) >= 0)
+        if (parse(line, &m) && each(ctx, &m))
+            return 1;
+    return ferror(f) ? -EIO : 0;
+}
+
+const char *mountinfo_below(const char *path, const char *dir)
+{
+    size_t n = strlen(dir);
+    return strncmp(path, dir, n) == 0 && path[n] == '/' && path[n + 1] ? path + n + 1 : NULL;
+}

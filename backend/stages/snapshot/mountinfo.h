@@ -1,0 +1,25 @@
+/* mountinfo: the lines of /proc/<pid>/mountinfo, taken apart (proc(5)). Any thread. */
+#ifndef STAGES_SNAPSHOT_MOUNTINFO_H
+#define STAGES_SNAPSHOT_MOUNTINFO_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Valid during the call it is handed to; escapes are undone. */
+struct mountinfo {
+    dev_t dev;           /* of the superblock */
+    const char *root;    /* what of that superblock is mounted */
+    const char *point;   /* where, below the reader's root directory */
+    const char *type;    /* the file system's */
+    const char *source;  /* what `mount` shows first */
+    const char *options; /* the superblock's */
+};
+
+/* Calls each with every mount, in the order of the file, until it returns true. Returns 1 if it
+ * did, 0 at the end of the file, or -errno. */
+int mountinfo_each(const char *file, bool (*each)(void *ctx, const struct mountinfo *m), void *ctx);
+
+/* What of `path` lies below `dir` ("a/b" for "/x/a/b" below "/x"); NULL if it does not. */
+const char *mountinfo_below(const char *path, const char *dir);
+
+#endif

@@ -1,0 +1,232 @@
+#include "stages/snapshot/snapshot.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "stages/snapshot/holder.h"
+#include "stages/snapshot/layer.h"
+#include "stages/snapshot/super.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define PROBE ".probe" /* a layer for the start; no name begins with a dot */
+
+static void active_path(char out[static PATH_MAX], const struct paths *p, const char *name)
+{
+    snprintf(out, PATH_MAX, "%.*s/active/%s", PATHS_DIR_MAX, p->dir, name);
+}
+
+/* The superblock mounted at active/<name>; 0 if none of ours is. By path: a descriptor there, which
+ * a fork in another thread would copy, keeps the mount busy. */
+static dev_t mounted_dev(const struct paths *p, const char *name)
+{
+    struct statx stx;
+    struct statfs fs;
+    char path[PATH_MAX];
+    active_path(path, p, name);
+    if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &stx) < 0 ||
+        !(stx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+        return 0;
+    if (statfs(path, &fs) < 0 || fs.f_type != OVERLAYFS_SUPER_MAGIC)
+        return 0;
+    return makedev(stx.stx_dev_major, stx.stx_dev_minor);
+}
+
+static bool overlay_mounted(const struct paths *p, const char *name)
+{
+    return mounted_dev(p, name) != 0;
+}
+
+/* Who writes to the layer although it is not mounted here (any more): dev as in struct holder. */
+static int find_holder(const struct paths *p, const char *name, dev_t dev, struct holder *h,
+                       struct err *err)
+{
+    char upper[PATH_MAX];
+    snprintf(upper, sizeof upper, "%.*s/overlays/%s/upper", PATHS_DIR_MAX, p->dir, name);
+    *h = (struct holder){.upper = upper, .dev = dev};
+    holder_find(h);
+    h->upper = NULL;
+    return err_set(err, ERR_MOUNT_FAILED, EBUSY,
+                   "%s is in use: another mount of its writable layer is still there, in a "
+                   "container or another mount namespace (%s)",
+                   name, h->who);
+}
+
+static int attach(const struct paths *p, const char *name, int mount, struct err *err)
+{
+    if (mkdirat(p->active, name, 0700) < 0 && errno != EEXIST)
+        return err_sys(err, errno, "cannot make active/%s", name);
+    return super_attach(mount, p->active, name, err);
+}
+
+static int mount_layer(const struct paths *p, const char *name, int lower, enum policy policy,
+                       struct err *err)
+{
+    struct layer layer CLEANUP_LAYER = LAYER_NONE;
+    int r = layer_make(p, name, lower, &layer, err);
+    if (r < 0)
+        return r;
+    char source[PATHS_FILE_MAX];
+    snprintf(source, sizeof source, "imgstore:%s", name);
+    struct super s = {.source = source, .lower = lower, .upper = layer.upper, .work = layer.work};
+    int mount CLEANUP_CLOSE = super_make(&s, policy, err);
+    return mount < 0 ? mount : attach(p, name, mount, err);
+}
+
+static int open_image(const struct paths *p, const char *key, struct err *err)
+{
+    char root[PATHS_FILE_MAX];
+    snprintf(root, sizeof root, "%.*s/rootfs", PATHS_KEY_MAX, key);
+    int fd = openat(p->images, root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return err_set(err, ERR_MOUNT_FAILED, errno, "the unpacked image images/%s: %s", root,
+                       strerror(errno));
+    return fd;
+}
+
+static int overlay_mount(const struct paths *p, const char *name, const char *key,
+                         enum policy policy, struct err *err)
+{
+    if (overlay_mounted(p, name))
+        return 0;
+    int lower CLEANUP_CLOSE = open_image(p, key, err);
+    if (lower < 0)
+        return lower;
+    if (layer_in_use(p, name)) {
+        struct holder h;
+        return find_holder(p, name, 0, &h, err);
+    }
+    return mount_layer(p, name, lower, policy, err);
+}
+
+/* After an unmount that turned out not to be the last one: the same superblock is mounted here
+ * again, as two over one layer would overwrite each other's files. Only where nobody is found who
+ * could lend it a new one has to do. */
+static int bring_back(const struct paths *p, const char *name, const char *key, enum policy policy,
+                      const struct holder *h, struct err *err)
+{
+    int mount CLEANUP_CLOSE = holder_borrow(h);
+    if (mount >= 0 && super_set_flags(mount, policy) == 0)
+        return attach(p, name, mount, err);
+    int lower CLEANUP_CLOSE = open_image(p, key, err);
+    return lower < 0 ? lower : mount_layer(p, name, lower, policy, err);
+}
+
+static int detach(const struct paths *p, const char *name, struct err *err)
+{
+    char path[PATH_MAX], why[HOLDER_TEXT_MAX];
+    active_path(path, p, name);
+    if (umount2(path, UMOUNT_NOFOLLOW) == 0 || errno == EINVAL)
+        return 0;
+    if (errno != EBUSY)
+        return err_set(err, ERR_MOUNT_FAILED, errno, "cannot unmount %s: %s", path,
+                       strerror(errno));
+    holder_of_mount(path, why);
+    return err_set(err, ERR_MOUNT_FAILED, EBUSY, "%s is in use: %s", name, why);
+}
+
+static int overlay_unmount(const struct paths *p, const char *name, const char *key,
+                           enum policy policy, struct err *err)
+{
+    dev_t dev = mounted_dev(p, name);
+    int r = dev ? detach(p, name, err) : 0;
+    if (r < 0)
+        return r;
+    if (layer_in_use(p, name)) {
+        struct holder h;
+        struct err failed;
+        r = find_holder(p, name, dev, &h, err);
+        if (dev && bring_back(p, name, key, policy, &h, &failed) < 0)
+            err_context(err, "cannot be mounted again (%s)", failed.text);
+        return r;
+    }
+    unlinkat(p->active, name, AT_REMOVEDIR);
+    return 0;
+}
+
+/* What a layer must be able to do: a rename of an image's directory needs extended attributes
+ * (EXDEV without), a deletion needs whiteouts and directory entries that tell their type. */
+static int try_writes(int mount, struct err *err)
+{
+    if (renameat(mount, "dir", mount, "moved") < 0)
+        return err_sys(err, errno, "cannot rename a directory of the image");
+    if (unlinkat(mount, "gone", AT_REMOVEDIR) < 0)
+        return err_sys(err, errno, "cannot delete a directory of the image");
+    if (mkdirat(mount, "made", 0755) < 0)
+        return err_sys(err, errno, "cannot write to the layer");
+    return 0;
+}
+
+static int try_overlay(const struct paths *p, struct err *err)
+{
+    if (mkdirat(p->overlays, PROBE, 0700) < 0 || mkdirat(p->overlays, PROBE "/lower", 0755) < 0 ||
+        mkdirat(p->overlays, PROBE "/lower/dir", 0755) < 0 ||
+        mkdirat(p->overlays, PROBE "/lower/gone", 0755) < 0)
+        return err_sys(err, errno, "cannot make overlays/" PROBE);
+    int lower CLEANUP_CLOSE =
+        openat(p->overlays, PROBE "/lower", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lower < 0)
+        return err_sys(err, errno, "cannot open overlays/" PROBE);
+    struct layer l CLEANUP_LAYER = LAYER_NONE;
+    int r = layer_make(p, PROBE, lower, &l, err);
+    if (r < 0)
+        return r;
+    struct super s = {.source = "imgstore", .lower = lower, .upper = l.upper, .work = l.work};
+    int mount CLEANUP_CLOSE = super_make(&s, POLICY_STRICT, err);
+    if (mount < 0)
+        return mount;
+    if ((r = try_writes(mount, err)) < 0)
+        return r;
+    if (!layer_in_use(p, PROBE))
+        return err_set(err, ERR_MOUNT_FAILED, ENOTSUP, "the kernel does not tell who is in use");
+    close(steal_fd(mount));
+    if (layer_in_use(p, PROBE))
+        return err_set(err, ERR_MOUNT_FAILED, EBUSY, "an overlay stays in use after its end");
+    return 0;
+}
+
+static const char *advice(int num)
+{
+    switch (num) {
+    case EPERM:
+    case EACCES:
+        return "mounting needs CAP_SYS_ADMIN: run as root, in a container with --privileged";
+    case ENODEV:
+        return "this kernel has no overlay file system: load it (modprobe overlay)";
+    case ENOSYS:
+        return "the mount API is missing: Linux 6.1 or newer, and no filter that hides it";
+    case ENOSPC:
+    case EDQUOT:
+        return "free some space or inodes in the store";
+    default:
+        return "writable layers need a file system with extended attributes and d_type: put the "
+               "store on ext4, xfs or btrfs with --store";
+    }
+}
+
+static int overlay_probe(const struct paths *p, struct err *err)
+{
+    struct err why = {0};
+    int r = io_remove_tree(p->overlays, PROBE);
+    if (r < 0)
+        return err_sys(err, -r, "cannot remove overlays/" PROBE);
+    r = try_overlay(p, &why);
+    io_remove_tree(p->overlays, PROBE);
+    return r < 0 ? err_set(err, why.code, -r, "%s; %s", why.text, advice(-r)) : 0;
+}
+
+const struct snapshot_backend snapshot_overlay = {
+    .name = "overlay",
+    .probe = overlay_probe,
+    .mount = overlay_mount,
+    .unmount = overlay_unmount,
+    .mounted = overlay_mounted,
+};

@@ -1,0 +1,68 @@
+#include "stages/snapshot/snapshot.h"
+
+#include "base/cleanup.h"
+#include "stages/snapshot/mountinfo.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* In order of preference. */
+static const struct snapshot_backend *const backends[] = {
+    &snapshot_overlay,
+};
+
+const struct snapshot_backend *snapshot_choose(const struct paths *paths, struct err *err)
+{
+    struct err all = {0};
+    for (size_t i = 0; i < ARRAY_SIZE(backends); i++) {
+        struct err one = {0};
+        if (backends[i]->probe(paths, &one) == 0)
+            return backends[i];
+        size_t len = strlen(all.text);
+        snprintf(all.text + len, sizeof all.text - len, "%s%s: %s", len ? "; " : "",
+                 backends[i]->name, one.text);
+        all.num = one.num;
+    }
+    err_set(err, ERR_MOUNT_FAILED, all.num, "no writable layers here: %s", all.text);
+    return NULL;
+}
+
+int snapshot_discard(const struct paths *paths, const char *name, struct err *err)
+{
+    if (unlinkat(paths->active, name, AT_REMOVEDIR) < 0 && errno != ENOENT) {
+        /* Somebody may have put files there while it was not mounted. */
+        if (errno != ENOTEMPTY)
+            return err_sys(err, errno, "cannot remove active/%s", name);
+        int r = paths_discard(paths->active, name, err);
+        if (r < 0)
+            return r;
+    }
+    return paths_discard(paths->overlays, name, err);
+}
+
+struct active {
+    char dir[PATH_MAX];
+    void (*each)(void *ctx, const char *name);
+    void *ctx;
+};
+
+static bool tell(void *ctx, const struct mountinfo *m)
+{
+    struct active *a = ctx;
+    const char *name = mountinfo_below(m->point, a->dir);
+    if (name && !strchr(name, '/'))
+        a->each(a->ctx, name);
+    return false;
+}
+
+int snapshot_each_mount(const struct paths *paths, void (*each)(void *ctx, const char *name),
+                        void *ctx, struct err *err)
+{
+    struct active a = {.each = each, .ctx = ctx};
+    snprintf(a.dir, sizeof a.dir, "%.*s/active", PATHS_DIR_MAX, paths->dir);
+    int r = mountinfo_each("/proc/self/mountinfo", tell, &a);
+    return r < 0 ? err_sys(err, -r, "cannot read /proc/self/mountinfo") : 0;
+}

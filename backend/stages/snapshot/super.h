@@ -1,0 +1,26 @@
+/* super: overlay superblocks, made through the mount API (fsopen(2) and its kin, Linux 5.2). */
+#ifndef STAGES_SNAPSHOT_SUPER_H
+#define STAGES_SNAPSHOT_SUPER_H
+
+#include "base/err.h"
+#include "base/limits.h"
+
+#include <stdbool.h>
+
+struct super {
+    const char *source; /* what `mount` shows first */
+    int lower, upper, work;
+    bool exclusive; /* refuse, with EBUSY, if another superblock writes to any of the three */
+};
+
+/* Makes it, mounted nowhere, and returns a detached mount of it with the policy's flags, which
+ * ends when that descriptor is closed; or -errno. */
+int super_make(const struct super *s, enum policy policy, struct err *err);
+
+/* Attaches a detached mount at dirfd/name, whole from the first moment on. */
+int super_attach(int mount, int dirfd, const char *name, struct err *err);
+
+/* Gives a detached mount the policy's flags. */
+int super_set_flags(int mount, enum policy policy);
+
+#endif

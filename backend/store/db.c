@@ -1,0 +1,130 @@
+#include "store/db.h"
+
+#include "base/cleanup.h"
+#include "store/migrate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <string.h>
+
+struct db {
+    sqlite3 *sql;
+    sqlite3_stmt *stmts[QUERIES];
+};
+
+static const char *const queries[QUERIES] = {
+#define QUERY(id, sql) [id] = (sql),
+#include "store/queries.def"
+#undef QUERY
+};
+
+int db_error(struct db *db, const char *doing, struct err *err)
+{
+    int rc = sqlite3_errcode(db->sql) & 0xff;
+    int num = rc == SQLITE_FULL ? ENOSPC : rc == SQLITE_READONLY ? EROFS : EIO;
+    return err_set(err, num == ENOSPC ? ERR_NO_SPACE : ERR_IO, num, "database: cannot %s: %s",
+                   doing, sqlite3_errmsg(db->sql));
+}
+
+/* FULL: in WAL mode NORMAL forgets the last commits at a power cut, and a control write has been
+ * answered by then. */
+static int configure(struct db *db, const char *path, struct err *err)
+{
+    static const char pragmas[] = "PRAGMA journal_mode = WAL;"
+                                  "PRAGMA synchronous = FULL;"
+                                  "PRAGMA foreign_keys = ON;"
+                                  "PRAGMA trusted_schema = OFF;"
+                                  "PRAGMA cache_size = -1024;";
+    sqlite3_busy_timeout(db->sql, 5000);
+    if (sqlite3_exec(db->sql, pragmas, NULL, NULL, NULL) != SQLITE_OK)
+        return err_set(err, ERR_IO, EIO, "%s: %s", path, sqlite3_errmsg(db->sql));
+    return migrate_run(db->sql, path, err);
+}
+
+static int prepare(struct db *db, struct err *err)
+{
+    for (size_t q = 0; q < QUERIES; q++)
+        if (sqlite3_prepare_v3(db->sql, queries[q], -1, SQLITE_PREPARE_PERSISTENT, &db->stmts[q],
+                               NULL) != SQLITE_OK)
+            return db_error(db, queries[q], err);
+    return 0;
+}
+
+/* SQLite would make it with the umask's mode: it holds credentials. */
+static int make_private(const char *path, struct err *err)
+{
+    int fd CLEANUP_CLOSE = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    return fd < 0 ? err_sys(err, errno, "cannot open %s", path) : 0;
+}
+
+int db_open(struct db **out, const char *path, struct err *err)
+{
+    int r = make_private(path, err);
+    if (r < 0)
+        return r;
+    struct db *db = calloc(1, sizeof *db);
+    if (!db)
+        return err_sys(err, ENOMEM, "database");
+    if (sqlite3_open_v2(path, &db->sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
+        SQLITE_OK)
+        r = err_set(err, ERR_IO, EIO, "%s: %s", path, sqlite3_errmsg(db->sql));
+    if (r == 0)
+        r = configure(db, path, err);
+    if (r == 0)
+        r = prepare(db, err);
+    if (r < 0)
+        db_close(db);
+    else
+        *out = db;
+    return r;
+}
+
+void db_close(struct db *db)
+{
+    if (!db)
+        return;
+    for (size_t q = 0; q < QUERIES; q++)
+        sqlite3_finalize(db->stmts[q]);
+    sqlite3_close(db->sql);
+    free(db);
+}
+
+struct sqlite3_stmt *db_query(struct db *db, enum query q)
+{
+    sqlite3_reset(db->stmts[q]);
+    sqlite3_clear_bindings(db->stmts[q]);
+    return db->stmts[q];
+}
+
+int db_run(struct db *db, struct sqlite3_stmt *stmt, struct err *err)
+{
+    int rc = sqlite3_step(stmt);
+    int r = rc == SQLITE_DONE ? 0 : db_error(db, "write", err);
+    sqlite3_reset(stmt);
+    return r;
+}
+
+int64_t db_last_id(struct db *db)
+{
+    return sqlite3_last_insert_rowid(db->sql);
+}
+
+int db_begin(struct db *db, struct err *err)
+{
+    return db_run(db, db_query(db, QUERY_BEGIN), err);
+}
+
+int db_commit(struct db *db, struct err *err)
+{
+    int r = db_run(db, db_query(db, QUERY_COMMIT), err);
+    if (r < 0)
+        db_rollback(db);
+    return r;
+}
+
+void db_rollback(struct db *db)
+{
+    if (!sqlite3_get_autocommit(db->sql))
+        db_run(db, db_query(db, QUERY_ROLLBACK), NULL);
+}

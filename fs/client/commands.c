@@ -1,0 +1,240 @@
+#include "fs/client/commands.h"
+
+#include "base/cleanup.h"
+#include "fs/client/print.h"
+#include "fs/client/wait.h"
+#include "fs/client/worker.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum outcome commands_fail(const char *subject, int r, const struct err *err)
+{
+    fprintf(stderr, "imgstore: %s%s%s\n", subject ? subject : "", subject ? ": " : "", err->text);
+    return outcome_of(r);
+}
+
+static enum outcome show(const struct request *request, const char *name)
+{
+    struct image image CLEANUP_IMAGE = {0};
+    struct err err = {0};
+    int r = image_read(request->tree, name, &image, &err);
+    if (r == 0 && !request->options->json)
+        print_image(&image);
+    else if (r == 0 && (r = print_json(image_json(&image))) < 0)
+        err_set(&err, ERR_NONE, -r, "cannot print");
+    return r < 0 ? commands_fail(name, r, &err) : OUTCOME_DONE;
+}
+
+static enum outcome run_status(const struct request *request)
+{
+    return show(request, request->argv[0]);
+}
+
+/* Reads every image that is still there; *n may be fewer than there are names. */
+static int read_images(const struct tree *tree, const struct tree_names *names,
+                       struct image *images, size_t *n, struct err *err)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        int r = image_read(tree, names->name[i], &images[*n], err);
+        if (r < 0)
+            image_free(&images[*n]);
+        if (r < 0 && r != -ENOENT)
+            return r;
+        if (r == 0)
+            ++*n;
+    }
+    return 0;
+}
+
+static int print_all_json(const struct image *images, size_t n)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < n; i++)
+        if (json_array_append_new(array, image_json(&images[i])) < 0) {
+            json_decref(array);
+            return -ENOMEM;
+        }
+    return print_json(array);
+}
+
+static enum outcome run_list(const struct request *request)
+{
+    struct tree_names names __attribute__((cleanup(tree_free_names))) = {0};
+    struct err err = {0};
+    size_t n = 0;
+    int r = tree_list(request->tree, &names, &err);
+    if (r < 0)
+        return commands_fail(NULL, r, &err);
+    struct image *images CLEANUP_FREE = calloc(names.n + 1, sizeof *images);
+    if (!images)
+        return commands_fail(NULL, -ENOMEM, &(struct err){.text = "out of memory"});
+    r = read_images(request->tree, &names, images, &n, &err);
+    if (r == 0 && !request->options->json)
+        print_images(images, n);
+    else if (r == 0 && (r = print_all_json(images, n)) < 0)
+        err_set(&err, ERR_NONE, -r, "cannot print");
+    for (size_t i = 0; i < n; i++)
+        image_free(&images[i]);
+    return r < 0 ? commands_fail(NULL, r, &err) : OUTCOME_DONE;
+}
+
+/* One field of a control line: a blank or a newline in it would make it another request. */
+static bool is_field(const char *s)
+{
+    for (const char *p = s; *p; p++)
+        if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f)
+            return false;
+    return *s != '\0';
+}
+
+static int check_name(const char *name, struct err *err)
+{
+    if (image_name_ok(name))
+        return 0;
+    return err_set(err, ERR_NONE, EINVAL,
+                   "a name is 1 to 128 of A-Z a-z 0-9 . _ - and begins with a letter or digit");
+}
+
+/* The control file is called what the command is. */
+static enum outcome run_control(const struct request *request)
+{
+    enum outcome outcome = OUTCOME_DONE;
+    for (int i = 0; i < request->argc; i++) {
+        struct err err = {0};
+        const char *name = request->argv[i];
+        int r = check_name(name, &err);
+        if (r == 0)
+            r = tree_write(request->tree, request->command->name, name, &err);
+        enum outcome each = r < 0 ? commands_fail(name, r, &err) : OUTCOME_DONE;
+        if (outcome == OUTCOME_DONE)
+            outcome = each;
+    }
+    return outcome;
+}
+
+/* The first line of standard input: what is on a command line, everyone can read in /proc. */
+static char *read_url(void)
+{
+    char *line = NULL;
+    size_t cap = 0;
+    ssize_t n = getline(&line, &cap, stdin);
+    if (n > 0 && line[n - 1] == '\n')
+        line[n - 1] = '\0';
+    if (n <= 0) {
+        free(line);
+        return NULL;
+    }
+    return line;
+}
+
+static int write_fetch(const struct tree *tree, const char *name, const char *url,
+                       const char *sha256, struct err *err)
+{
+    struct text line CLEANUP_TEXT = {0};
+    int r = check_name(name, err);
+    if (r < 0)
+        return r;
+    if (!url || !is_field(url) || !is_field(sha256))
+        return err_set(err, ERR_NONE, EINVAL,
+                       "the URL and the SHA256 are one word of ASCII each, and not empty");
+    text_addf(&line, "%s %s %s", url, sha256, name);
+    return line.failed ? err_set(err, ERR_NONE, ENOMEM, "out of memory")
+                       : tree_write(tree, "fetch", line.data, err);
+}
+
+static enum outcome run_fetch(const struct request *request)
+{
+    struct err err = {0};
+    char *name = request->argv[0], *url = request->argv[1];
+    char *given CLEANUP_FREE = strcmp(url, "-") == 0 ? read_url() : strdup(url);
+    int r = write_fetch(request->tree, name, given, request->argv[2], &err);
+    if (r < 0)
+        return commands_fail(name, r, &err);
+    enum outcome outcome = OUTCOME_DONE;
+    if (request->options->wait)
+        outcome = wait_for(request->tree, &name, 1, NULL);
+    if (request->options->json && outcome <= OUTCOME_FAILED) {
+        enum outcome shown = show(request, name);
+        outcome = outcome == OUTCOME_DONE ? shown : outcome;
+    }
+    return outcome;
+}
+
+static enum outcome run_wait(const struct request *request)
+{
+    struct err err = {0};
+    for (int i = 0; i < request->argc; i++)
+        if (check_name(request->argv[i], &err) < 0)
+            return commands_fail(request->argv[i], -EINVAL, &err);
+    json_t *seen = request->options->json ? json_array() : NULL;
+    enum outcome outcome = wait_for(request->tree, request->argv, (size_t)request->argc, seen);
+    if (seen)
+        print_json(seen);
+    return outcome;
+}
+
+static json_t *lines_json(char *text)
+{
+    json_t *lines = json_array();
+    char *save;
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+        json_array_append_new(lines, json_string(line));
+    return lines;
+}
+
+static enum outcome run_cleanup(const struct request *request)
+{
+    struct text report CLEANUP_TEXT = {0};
+    struct err err = {0};
+    const char *mode = request->options->dry_run ? "dry-run" : "run";
+    int r = tree_write(request->tree, "cleanup", mode, &err);
+    if (r == 0)
+        r = tree_read(request->tree, "ctl/cleanup", &report, &err);
+    if (r < 0)
+        return commands_fail("cleanup", r, &err);
+    if (request->options->json)
+        print_json(json_pack("{s:s, s:o}", "mode", mode, "report", lines_json(report.data)));
+    else if (report.len > 0)
+        puts(report.data);
+    return OUTCOME_DONE;
+}
+
+static enum outcome run_worker(const struct request *request)
+{
+    struct err err = {0};
+    const char *at = request->argc > 0 ? request->argv[0] : request->options->mount;
+    return commands_fail(NULL, worker_exec(at, &err), &err);
+}
+
+static const struct command table[] = {
+    {"worker", "[MOUNTPOINT]", "run the daemon in the foreground", 0, 1, COMMAND_NO_TREE,
+     run_worker},
+    {"fetch", "NAME URL SHA256 [--wait]", "download, verify, unpack and mount an image", 3, 3,
+     COMMAND_WAIT, run_fetch},
+    {"status", "NAME", "show all about one image", 1, 1, 0, run_status},
+    {"list", "", "show all images, a line each", 0, 0, 0, run_list},
+    {"wait", "NAME...", "return once they are ready, or have failed", 1, -1, 0, run_wait},
+    {"remove", "NAME...", "remove images and their writable layers", 1, -1, 0, run_control},
+    {"retry", "NAME...", "try again what has failed", 1, -1, 0, run_control},
+    {"cancel", "NAME...", "stop the work on an image", 1, -1, 0, run_control},
+    {"activate", "NAME...", "mount a stored image", 1, -1, 0, run_control},
+    {"deactivate", "NAME...", "unmount an image, keep it and its writable layer", 1, -1, 0,
+     run_control},
+    {"cleanup", "[--dry-run]", "remove downloads and images that no name refers to", 0, 0,
+     COMMAND_DRY_RUN, run_cleanup},
+    {0},
+};
+
+const struct command *commands_all(void)
+{
+    return table;
+}
+
+const struct command *commands_find(const char *name)
+{
+    for (const struct command *c = table; c->name; c++)
+        if (strcmp(c->name, name) == 0)
+            return c;
+    return NULL;
+}

@@ -1,0 +1,49 @@
+/* commands: what `imgstore` can be told to do. A new command is one row in commands.c. */
+#ifndef CLIENT_COMMANDS_H
+#define CLIENT_COMMANDS_H
+
+#include "fs/client/outcome.h"
+#include "fs/client/tree.h"
+
+#include <stdbool.h>
+
+struct options {
+    const char *mount; /* --mount, or NULL */
+    bool json, wait, dry_run;
+};
+
+struct command;
+
+struct request {
+    const struct command *command;
+    const struct options *options;
+    const struct tree *tree; /* NULL for a command that needs none */
+    int argc;                /* the command's own arguments */
+    char **argv;
+};
+
+enum command_flags {
+    COMMAND_WAIT = 1 << 0,    /* takes --wait */
+    COMMAND_DRY_RUN = 1 << 1, /* takes --dry-run */
+    COMMAND_NO_TREE = 1 << 2, /* runs where no tree is mounted */
+};
+
+struct command {
+    const char *name;
+    const char *args, *help; /* for --help */
+    int min, max;            /* how many arguments; max -1: any number */
+    unsigned flags;          /* of enum command_flags */
+    enum outcome (*run)(const struct request *request);
+};
+
+/* All of them, in the order of --help; the last one has no name. */
+const struct command *commands_all(void);
+
+/* NULL if there is none of that name. */
+const struct command *commands_find(const char *name);
+
+/* Says "imgstore: SUBJECT: text" on standard error; the outcome that r (negative) stands for.
+ * subject may be NULL. */
+enum outcome commands_fail(const char *subject, int r, const struct err *err);
+
+#endif

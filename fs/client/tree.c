@@ -1,0 +1,286 @@
+#include "fs/client/tree.h"
+
+#include "base/cleanup.h"
+#include "fs/client/outcome.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FS_TYPE "fuse.imgstorefs"
+
+/* What mountinfo escapes: space, tab, newline and backslash, as \ooo. In place. */
+static void unescape(char *s)
+{
+    char *to = s;
+    for (const char *p = s; *p; to++) {
+        unsigned byte;
+        if (*p == '\\' && sscanf(p, "\\%3o", &byte) == 1 && strlen(p) >= 4) {
+            *to = (char)byte;
+            p += 4;
+        } else {
+            *to = *p++;
+        }
+    }
+    *to = '\0';
+}
+
+/* The mount point, if the line is a mount of ours: fields 5 and the first one after " - ". */
+static char *our_mount_point(char *line)
+{
+    const char *type = strstr(line, " - ");
+    if (!type || strncmp(type + 3, FS_TYPE " ", sizeof FS_TYPE) != 0)
+        return NULL;
+    char *save, *field = strtok_r(line, " ", &save);
+    for (int i = 1; field && i < 5; i++)
+        field = strtok_r(NULL, " ", &save);
+    if (field)
+        unescape(field);
+    return field;
+}
+
+int tree_find_mount(struct tree *tree, FILE *mountinfo, struct err *err)
+{
+    struct text all CLEANUP_TEXT = {0};
+    char *line CLEANUP_FREE = NULL;
+    size_t cap = 0;
+    int found = 0;
+    while (getline(&line, &cap, mountinfo) > 0) {
+        const char *at = our_mount_point(line);
+        /* A new mount over a dead one shows twice: it is one place. */
+        if (!at || (found > 0 && strcmp(at, tree->root) == 0))
+            continue;
+        snprintf(tree->root, sizeof tree->root, "%s", at);
+        text_addf(&all, "%s%s", found++ ? ", " : "", at);
+    }
+    if (found == 0)
+        return err_set(err, ERR_NONE, ENOTCONN,
+                       "no imgstorefs is mounted here; `imgstore worker` starts one");
+    if (found > 1)
+        return err_set(err, ERR_NONE, EINVAL,
+                       "several imgstorefs are mounted (%s): choose one with --mount",
+                       all.failed ? "" : all.data);
+    return 0;
+}
+
+/* The kernel has several words for a daemon that has gone. */
+static bool is_gone(int num)
+{
+    return num == ENOTCONN || num == ECONNABORTED || num == ESHUTDOWN;
+}
+
+static int no_daemon(const struct tree *tree, int num, struct err *err)
+{
+    return err_set(err, ERR_NONE, ENOTCONN, "no daemon at %s: %s", tree->root, strerror(num));
+}
+
+/* A descriptor on the root of the tree, if a tree is there. */
+static int open_root(const struct tree *tree, struct err *err)
+{
+    int root CLEANUP_CLOSE = open(tree->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0 && (errno == EACCES || errno == EPERM))
+        return err_set(err, ERR_NONE, errno, "%s: not permitted", tree->root);
+    if (root < 0)
+        return no_daemon(tree, errno, err);
+    if (faccessat(root, "images", F_OK, 0) < 0 || faccessat(root, "ctl", F_OK, 0) < 0)
+        return no_daemon(tree, errno, err);
+    return steal_fd(root);
+}
+
+/* Why a call below the root failed: the daemon gone, the thing gone, or as the kernel says. */
+static int explain(const struct tree *tree, int num, struct err *err)
+{
+    if (is_gone(num))
+        return no_daemon(tree, num, err);
+    if (num == ENOENT || num == ENODEV)
+        return err_set(err, ERR_NONE, ENOENT, "%s", outcome_word(-ENOENT));
+    return err_set(err, ERR_NONE, num, "%s", outcome_word(-num));
+}
+
+int tree_find(struct tree *tree, const char *mount, struct err *err)
+{
+    if (!mount)
+        mount = getenv("IMGSTORE_MOUNT");
+    if (mount && *mount) {
+        if ((size_t)snprintf(tree->root, sizeof tree->root, "%s", mount) >= sizeof tree->root)
+            return err_set(err, ERR_NONE, EINVAL, "the mount point's path is too long");
+    } else {
+        FILE *mountinfo CLEANUP_FCLOSE = fopen("/proc/self/mountinfo", "re");
+        if (!mountinfo)
+            return err_set(err, ERR_NONE, ENOTCONN, "cannot read /proc/self/mountinfo: %s",
+                           strerror(errno));
+        int r = tree_find_mount(tree, mountinfo, err);
+        if (r < 0)
+            return r;
+    }
+    int root CLEANUP_CLOSE = open_root(tree, err);
+    return root < 0 ? root : 0;
+}
+
+int tree_read(const struct tree *tree, const char *path, struct text *out, struct err *err)
+{
+    int root CLEANUP_CLOSE = open_root(tree, err);
+    if (root < 0)
+        return root;
+    int fd CLEANUP_CLOSE = openat(root, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return explain(tree, errno, err);
+    char buf[4096];
+    ssize_t n;
+    while ((n = read(fd, buf, sizeof buf)) != 0) {
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return explain(tree, errno, err);
+        text_addn(out, buf, (size_t)n);
+    }
+    text_add(out, "");
+    if (out->failed)
+        return err_set(err, ERR_NONE, ENOMEM, "out of memory");
+    if (out->len > 0 && out->data[out->len - 1] == '\n')
+        out->data[--out->len] = '\0';
+    return 0;
+}
+
+int tree_read_link(const struct tree *tree, const char *path, struct text *out, struct err *err)
+{
+    int root CLEANUP_CLOSE = open_root(tree, err);
+    if (root < 0)
+        return root;
+    char target[PATH_MAX];
+    ssize_t n = readlinkat(root, path, target, sizeof target);
+    if (n < 0)
+        return explain(tree, errno, err);
+    text_addn(out, target, (size_t)n);
+    return out->failed ? err_set(err, ERR_NONE, ENOMEM, "out of memory") : 0;
+}
+
+/* The reason in `TIME FILE ERRNO "the line" reason`, if the line is about that refusal: its file,
+ * its errno, and `subject` (the image) in what was written. In place. */
+static const char *reason_of(char *line, const char *control, int num, const char *subject)
+{
+    char *save, *field = strtok_r(line, " ", &save);
+    const char *file = strtok_r(NULL, " ", &save), *name = strtok_r(NULL, " ", &save);
+    if (!field || !file || !name || strcmp(name, strerrorname_np(num)) != 0)
+        return NULL;
+    const char *base = strrchr(file, '/');
+    if (strcmp(base ? base + 1 : file, control) != 0 || *save != '"')
+        return NULL;
+    char *end = save + 1;
+    while (*end && *end != '"')
+        end += *end == '\\' && end[1] ? 2 : 1;
+    if (!*end)
+        return NULL;
+    *end++ = '\0';
+    return strstr(save + 1, subject) ? end + strspn(end, " ") : NULL;
+}
+
+/* Others are refused too: the newest line that is ours, the last that the log holds first. */
+static void add_reason(const struct tree *tree, const char *control, const char *line, int num,
+                       struct err *err)
+{
+    struct text log CLEANUP_TEXT = {0};
+    if (tree_read(tree, "ctl/error_log", &log, NULL) < 0)
+        return;
+    const char *space = strrchr(line, ' '), *subject = space ? space + 1 : line;
+    for (char *last = log.data + log.len; last;) {
+        *last = '\0';
+        last = strrchr(log.data, '\n');
+        const char *why = reason_of(last ? last + 1 : log.data, control, num, subject);
+        if (why && *why) {
+            err_set(err, ERR_NONE, num, "%s: %s", outcome_word(-num), why);
+            return;
+        }
+    }
+}
+
+static int write_once(int fd, const struct text *t)
+{
+    ssize_t n;
+    do
+        n = write(fd, t->data, t->len);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -errno;
+    return (size_t)n == t->len ? 0 : -EIO;
+}
+
+int tree_write(const struct tree *tree, const char *control, const char *line, struct err *err)
+{
+    struct text request CLEANUP_TEXT = {0};
+    char path[NAME_MAX];
+    text_addf(&request, "%s\n", line);
+    if (request.failed)
+        return err_set(err, ERR_NONE, ENOMEM, "out of memory");
+    int root CLEANUP_CLOSE = open_root(tree, err);
+    if (root < 0)
+        return root;
+    snprintf(path, sizeof path, "ctl/%s", control);
+    int fd CLEANUP_CLOSE = openat(root, path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) /* no image's fault: whatever is mounted here has no such file */
+        return err_set(err, ERR_NONE, ENOTCONN, "no daemon at %s: it has no %s", tree->root, path);
+    if (fd < 0)
+        return explain(tree, errno, err);
+    int r = write_once(fd, &request);
+    if (r < 0) {
+        r = explain(tree, -r, err);
+        if (!is_gone(-r))
+            add_reason(tree, control, line, -r, err);
+    }
+    return r;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int add_name(struct tree_names *names, size_t *cap, const char *name)
+{
+    if (names->n == *cap) {
+        *cap = *cap ? *cap * 2 : 64;
+        char **more = reallocarray(names->name, *cap, sizeof *more);
+        if (!more)
+            return -ENOMEM;
+        names->name = more;
+    }
+    char *copy = strdup(name);
+    if (!copy)
+        return -ENOMEM;
+    names->name[names->n++] = copy;
+    return 0;
+}
+
+int tree_list(const struct tree *tree, struct tree_names *names, struct err *err)
+{
+    *names = (struct tree_names){0};
+    int root CLEANUP_CLOSE = open_root(tree, err);
+    if (root < 0)
+        return root;
+    int fd = openat(root, "images", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir CLEANUP_CLOSEDIR = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir)
+        return explain(tree, errno, err);
+    size_t cap = 0;
+    for (struct dirent *e; errno = 0, (e = readdir(dir));) {
+        if (e->d_name[0] == '.') /* no name begins so */
+            continue;
+        if (add_name(names, &cap, e->d_name) < 0)
+            return err_set(err, ERR_NONE, ENOMEM, "out of memory");
+    }
+    if (errno != 0)
+        return explain(tree, errno, err);
+    if (names->n > 0)
+        qsort(names->name, names->n, sizeof *names->name, by_name);
+    return 0;
+}
+
+void tree_free_names(struct tree_names *names)
+{
+    for (size_t i = 0; i < names->n; i++)
+        free(names->name[i]);
+    free(names->name);
+    *names = (struct tree_names){0};
+}

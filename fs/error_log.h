@@ -1,0 +1,20 @@
+/* error_log: the last refused writes, for ctl/error_log. Any thread. */
+#ifndef FS_ERROR_LOG_H
+#define FS_ERROR_LOG_H
+
+#include "base/err.h"
+#include "base/text.h"
+
+struct error_log;
+
+struct error_log *error_log_new(void); /* NULL: out of memory */
+void error_log_free(struct error_log *log);
+
+/* `TIME FILE ERRNO "the line, C-escaped" reason`, with credentials masked and long lines cut.
+ * line need not end in NUL. */
+void error_log_add(struct error_log *log, const char *file, const char *line, size_t len,
+                   const struct err *err);
+void error_log_show(struct error_log *log, struct text *out);
+void error_log_clear(struct error_log *log);
+
+#endif

@@ -1,0 +1,31 @@
+/* handle: an open file or directory of the tree. One thread at a time holds its lock. */
+#ifndef FS_HANDLE_H
+#define FS_HANDLE_H
+
+#include "base/lock.h"
+#include "fs/tree.h"
+
+struct handle {
+    struct lock lock; /* guards all below */
+    struct text text; /* what a read at offset 0 made, for the reads that follow it */
+    bool torn;        /* a write ended in mid-line: no more of them */
+};
+
+struct handle_entry {
+    uint64_t inode;
+    char name[BACKEND_NAME_MAX + 1];
+};
+
+/* A directory as it was when it was opened. Read-only. */
+struct handle_dir {
+    size_t count;
+    struct handle_entry entries[]; /* `.` and `..` first */
+};
+
+struct handle *handle_new(void);
+void handle_free(struct handle *h);
+
+/* NULL: out of memory. Free with free(). */
+struct handle_dir *handle_list(struct backend *backend, enum tree_node node, uint64_t image);
+
+#endif

@@ -1,0 +1,194 @@
+#include "fs/config.h"
+#include "fs/daemon.h"
+#include "fs/ops.h"
+#include "fs/options.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <string.h>
+#include <sys/mount.h>
+
+/* Threads that come and go cost most of the throughput: as many stay as may run. */
+#define FUSE_THREADS 10
+
+struct program {
+    struct options options;
+    struct backend_config config;
+    struct ops ops;
+    struct fuse_session *session;
+    bool mounted;
+};
+
+/* --- what only prints */
+
+static int print(const struct text *t)
+{
+    return fwrite(t->data, 1, t->len, stdout) == t->len && fflush(stdout) == 0 ? 0 : 1;
+}
+
+static int print_action(const struct options *o)
+{
+    struct text t CLEANUP_TEXT = {0};
+    if (o->action == OPTIONS_HELP)
+        options_help(&t);
+    else if (o->action == OPTIONS_PRINT_FSM)
+        backend_print_fsm(&t);
+    else
+        text_addf(&t, "imgstorefs %s%s, libfuse %s\n", CONFIG_VERSION, CONFIG_TEST_POINTS,
+                  fuse_pkgversion());
+    return print(&t);
+}
+
+/* --- set-up, in the order of need */
+
+static int find_group(struct program *p, struct err *err)
+{
+    p->ops.has_ctl_group = *p->options.ctl_group != '\0';
+    if (!p->ops.has_ctl_group)
+        return 0;
+    errno = 0;
+    const struct group *group = getgrnam(p->options.ctl_group);
+    if (!group)
+        return err_set(err, ERR_INTERNAL, EINVAL, "ctl_group=%s: there is no such group",
+                       p->options.ctl_group);
+    p->ops.ctl_gid = group->gr_gid;
+    return 0;
+}
+
+/* What a killed daemon left behind answers ENOTCONN, but to stat(2) only once its cache is old. */
+static int detach_stale(const char *mountpoint, struct err *err)
+{
+    int fd CLEANUP_CLOSE = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0)
+        return 0;
+    if (errno != ENOTCONN)
+        return err_set(err, ERR_INTERNAL, errno, "mount point %s: %s", mountpoint, strerror(errno));
+    log_info(NULL, "detaching a stale mount at %s", mountpoint);
+    if (umount2(mountpoint, MNT_DETACH) < 0)
+        return err_sys(err, errno, "cannot detach the stale mount at %s", mountpoint);
+    return detach_stale(mountpoint, err);
+}
+
+static int make_session(struct program *p, struct err *err)
+{
+    char options[128];
+    snprintf(options, sizeof options, "fsname=imgstorefs,subtype=imgstorefs,default_permissions%s",
+             p->options.allow_other ? ",allow_other" : "");
+    char *argv[] = {(char *)"imgstorefs", (char *)"-o", options,
+                    p->options.debug ? (char *)"-d" : NULL, NULL};
+    struct fuse_args args = FUSE_ARGS_INIT(p->options.debug ? 4 : 3, argv);
+    p->session = fuse_session_new(&args, &ops_table, sizeof ops_table, &p->ops);
+    fuse_opt_free_args(&args);
+    return p->session ? 0 : err_set(err, ERR_INTERNAL, EINVAL, "FUSE refuses its options");
+}
+
+static int mount_tree(struct program *p, struct err *err)
+{
+    int r = detach_stale(p->options.mountpoint, err);
+    if (r < 0)
+        return r;
+    if (fuse_session_mount(p->session, p->options.mountpoint) < 0)
+        return err_set(err, ERR_INTERNAL, EIO, "cannot mount at %s%s", p->options.mountpoint,
+                       access("/dev/fuse", R_OK | W_OK) < 0
+                           ? ": /dev/fuse is missing or closed to you; load the fuse module"
+                           : "");
+    p->mounted = true;
+    return 0;
+}
+
+static void stop(void *ctx)
+{
+    fuse_session_exit(ctx);
+}
+
+/* The stores first: a second daemon must not disturb the first one's mount. */
+static int set_up(struct program *p, struct err *err)
+{
+    p->ops.uid = geteuid();
+    p->ops.gid = getegid();
+    p->ops.started = text_now_ms();
+    p->ops.error_log = error_log_new();
+    int r = p->ops.error_log ? find_group(p, err) : err_sys(err, ENOMEM, "cannot start");
+    if (r == 0)
+        r = make_session(p, err);
+    if (r == 0)
+        r = backend_open(&p->ops.backend, &p->config, err);
+    if (r == 0)
+        r = mount_tree(p, err);
+    return r;
+}
+
+static int serve(struct program *p)
+{
+    struct fuse_loop_config *loop = fuse_loop_cfg_create();
+    fuse_loop_cfg_set_clone_fd(loop, 0);
+    fuse_loop_cfg_set_max_threads(loop, FUSE_THREADS);
+    fuse_loop_cfg_set_idle_threads(loop, FUSE_THREADS);
+    int r = fuse_session_loop_mt(p->session, loop);
+    fuse_loop_cfg_destroy(loop);
+    return r;
+}
+
+static void tear_down(struct program *p, bool keep_mounts)
+{
+    if (p->mounted)
+        fuse_session_unmount(p->session);
+    backend_close(p->ops.backend, keep_mounts);
+    if (p->session)
+        fuse_session_destroy(p->session);
+    error_log_free(p->ops.error_log);
+}
+
+static int run(struct program *p, int background, struct err *err)
+{
+    int r = set_up(p, err);
+    if (r == 0)
+        r = daemon_signals_begin(stop, p->session);
+    if (r == 0)
+        r = backend_start(p->ops.backend, err);
+    if (r < 0) {
+        tear_down(p, true);
+        return r;
+    }
+    log_info(NULL, "imgstorefs %s serves %s at %s", CONFIG_VERSION, p->options.store,
+             p->options.mountpoint);
+    if (background >= 0)
+        daemon_ready(background);
+    r = serve(p);
+    bool keep_mounts = daemon_signals_end();
+    log_info(NULL, "stopping%s", keep_mounts ? ", active mounts stay" : "");
+    tear_down(p, keep_mounts);
+    return r < 0 ? r : 0;
+}
+
+static int complain(const struct err *err)
+{
+    fprintf(stderr, "imgstorefs: %s\n", err->text);
+    return err->num == EINVAL ? 2 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    static struct program p;
+    struct err err = {0};
+    enum log_level level;
+    int background = -1;
+    if (options_parse(&p.options, argc, argv, &err) < 0)
+        return complain(&err);
+    if (p.options.action != OPTIONS_RUN)
+        return print_action(&p.options);
+    options_backend(&p.options, &p.config);
+    if (log_parse_level(p.options.log_level, &level))
+        log_set_level(p.options.debug ? LOG_LEVEL_DEBUG : level);
+    if (!p.options.foreground) {
+        if ((background = daemon_fork()) < 0) {
+            err_sys(&err, -background, "cannot go to the background");
+            return complain(&err);
+        }
+        log_to_syslog("imgstorefs");
+    }
+    return run(&p, background, &err) < 0 ? complain(&err) : 0;
+}

@@ -1,0 +1,27 @@
+/* ops: libfuse's low-level operations: inode → row of the tree → callback → reply.
+ *
+ * Reads are answered from memory at once. Control writes are handed to the backend and answered
+ * from its thread when they are on disk; no FUSE thread waits for that. */
+#ifndef FS_OPS_H
+#define FS_OPS_H
+
+#define FUSE_USE_VERSION 312
+
+#include "backend/backend.h"
+#include "fs/error_log.h"
+
+#include <fuse_lowlevel.h>
+
+struct ops {
+    struct backend *backend;
+    struct error_log *error_log;
+    uid_t uid;
+    gid_t gid;
+    gid_t ctl_gid; /* of ctl and images, if has_ctl_group */
+    bool has_ctl_group;
+    int64_t started; /* ms since 1970: the time of what never changes */
+};
+
+extern const struct fuse_lowlevel_ops ops_table;
+
+#endif

@@ -1,0 +1,38 @@
+#include "fs/tree.h"
+
+#include <string.h>
+
+const struct tree_row tree_rows[TREE_NODES] = {
+#define NODE(id, parent, name, mode, show, store, life)                                            \
+    [TREE_##id] = {TREE_##parent, (name), (mode), show, store, life},
+#include "fs/nodes.def"
+#undef NODE
+};
+
+enum tree_node tree_unpack(uint64_t inode, uint64_t *image)
+{
+    uint64_t node = inode & 0xff;
+    *image = inode >> 8;
+    if (node == TREE_NONE || node >= TREE_NODES)
+        return TREE_NONE;
+    bool of_image = node == TREE_IMAGE || tree_rows[node].parent == TREE_IMAGE;
+    return of_image == (*image != 0) ? (enum tree_node)node : TREE_NONE;
+}
+
+enum tree_node tree_child(enum tree_node parent, const char *name)
+{
+    for (enum tree_node n = TREE_NONE + 1; n < TREE_NODES; n++)
+        if (tree_rows[n].parent == parent && tree_rows[n].name &&
+            strcmp(tree_rows[n].name, name) == 0)
+            return n;
+    return TREE_NONE;
+}
+
+void tree_path(enum tree_node node, const char *image, struct text *out)
+{
+    if (tree_rows[node].parent != TREE_NONE && tree_rows[node].parent != TREE_ROOT) {
+        tree_path(tree_rows[node].parent, image, out);
+        text_add(out, "/");
+    }
+    text_add(out, node == TREE_IMAGE ? image : tree_rows[node].name);
+}

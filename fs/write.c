@@ -1,0 +1,171 @@
+#include "fs/write.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* A request on its way through the backend. */
+struct pending {
+    fuse_req_t req;
+    struct error_log *error_log;
+    size_t size; /* of the write; 0: an rmdir */
+    char *file;  /* as error_log names it */
+    char *bytes; /* the write, for error_log */
+    struct control_span *spans;
+    size_t count; /* of spans */
+};
+
+static const struct ops *ops_of(fuse_req_t req)
+{
+    return fuse_req_userdata(req);
+}
+
+static void free_pending(struct pending *p)
+{
+    free(p->file);
+    free(p->bytes);
+    free(p->spans);
+    free(p);
+}
+
+static void answer(void *ctx, const struct err *err, size_t line)
+{
+    struct pending *p = ctx;
+    if (err->num) {
+        struct control_span span = line < p->count ? p->spans[line] : (struct control_span){0};
+        error_log_add(p->error_log, p->file, p->bytes + span.at, span.len, err);
+        fuse_reply_err(p->req, err->num);
+    } else if (p->size) {
+        fuse_reply_write(p->req, p->size);
+    } else {
+        fuse_reply_err(p->req, 0);
+    }
+    free_pending(p);
+}
+
+static char *path_of(enum tree_node node, const char *image)
+{
+    struct text path = {0};
+    tree_path(node, image, &path);
+    return path.data;
+}
+
+static struct pending *new_pending(fuse_req_t req, enum tree_node node, const char *image,
+                                   const char *bytes, size_t size)
+{
+    struct pending *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    p->req = req;
+    p->error_log = ops_of(req)->error_log;
+    p->file = path_of(node, image);
+    p->bytes = strndup(bytes, size);
+    if (p->file && p->bytes)
+        return p;
+    free_pending(p);
+    return NULL;
+}
+
+/* --- control files */
+
+static void refuse(fuse_req_t req, enum tree_node node, const char *line, size_t len,
+                   const struct err *err)
+{
+    char *file CLEANUP_FREE = path_of(node, "");
+    error_log_add(ops_of(req)->error_log, file ? file : "", line, len, err);
+    fuse_reply_err(req, err->num);
+}
+
+static bool was_torn(struct handle *h, const char *bytes, size_t size)
+{
+    LOCK_SCOPE(&h->lock);
+    bool torn = h->torn;
+    h->torn = torn || control_is_torn(bytes, size);
+    return torn;
+}
+
+static void submit(fuse_req_t req, enum tree_node node, struct control *c, const char *bytes,
+                   size_t size)
+{
+    struct pending *p = new_pending(req, node, "", bytes, size);
+    if (!p) {
+        fuse_reply_err(req, ENOMEM);
+        return;
+    }
+    p->size = size;
+    p->spans = steal_ptr(c->spans);
+    p->count = c->command.kind == BACKEND_FETCH ? c->command.count : 1;
+    backend_submit(ops_of(req)->backend, &c->command, answer, p);
+}
+
+static void run_control(fuse_req_t req, enum tree_node node, const char *bytes, size_t size)
+{
+    struct control c;
+    struct err err = {0};
+    if (control_parse(&c, tree_rows[node].store, bytes, size, &err) < 0)
+        refuse(req, node, bytes + c.line_at, c.line_len, &err);
+    else
+        submit(req, node, &c, bytes, size);
+    control_free(&c);
+}
+
+void write_control(fuse_req_t req, enum tree_node node, struct handle *h, const char *bytes,
+                   size_t size)
+{
+    struct err err = {0};
+    if (tree_rows[node].store == CONTROL_ERROR_LOG) {
+        error_log_clear(ops_of(req)->error_log);
+        fuse_reply_write(req, size);
+    } else if (was_torn(h, bytes, size)) {
+        err_set(&err, ERR_INTERNAL, EINVAL,
+                "an earlier write to this open file ended in the middle of a line: end each write "
+                "in a newline");
+        refuse(req, node, bytes, strcspn(bytes, "\n") < size ? strcspn(bytes, "\n") : size, &err);
+    } else {
+        run_control(req, node, bytes, size);
+    }
+}
+
+/* --- folders */
+
+void write_rmdir(fuse_req_t req, const char *name)
+{
+    struct pending *p = new_pending(req, TREE_IMAGE, name, "", 0);
+    if (!p) {
+        fuse_reply_err(req, ENOMEM);
+        return;
+    }
+    struct backend_command command = {.kind = BACKEND_REMOVE, .name = name};
+    backend_submit(ops_of(req)->backend, &command, answer, p);
+}
+
+static void refuse_path(fuse_req_t req, const char *path, const char *reason)
+{
+    struct err err = {0};
+    err_set(&err, ERR_INTERNAL, EPERM, "%s", reason);
+    error_log_add(ops_of(req)->error_log, path, "", 0, &err);
+    fuse_reply_err(req, EPERM);
+}
+
+void write_refuse(fuse_req_t req, enum tree_node node, const char *image, const char *reason)
+{
+    char *path CLEANUP_FREE = path_of(node, image);
+    refuse_path(req, path ? path : "", reason);
+}
+
+void write_refuse_child(fuse_req_t req, enum tree_node parent, uint64_t image, const char *name)
+{
+    struct text path CLEANUP_TEXT = {0};
+    struct backend_view view = {0};
+    if (image && !backend_view(ops_of(req)->backend, image, &view)) {
+        fuse_reply_err(req, ENOENT);
+        return;
+    }
+    tree_path(parent, view.name, &path);
+    if (path.len)
+        text_add(&path, "/");
+    text_add_escaped(&path, name, strlen(name));
+    refuse_path(req, path.data ? path.data : "",
+                "nothing can be made, renamed or removed here but by rmdir images/NAME");
+}

@@ -1,0 +1,18 @@
+/* write: what users ask for, from the bytes of a write(2) or an rmdir(2) to the answer.
+ *
+ * Every refusal is explained in ctl/error_log before it is answered. */
+#ifndef FS_WRITE_H
+#define FS_WRITE_H
+
+#include "fs/handle.h"
+#include "fs/ops.h"
+
+void write_control(fuse_req_t req, enum tree_node node, struct handle *h, const char *bytes,
+                   size_t size);
+void write_rmdir(fuse_req_t req, const char *name);
+
+/* EPERM for opening a file to write it, and for making, removing or renaming a child. */
+void write_refuse(fuse_req_t req, enum tree_node node, const char *image, const char *reason);
+void write_refuse_child(fuse_req_t req, enum tree_node parent, uint64_t image, const char *name);
+
+#endif

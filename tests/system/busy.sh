@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# An overlay in use, by a working directory or an open file: deactivate, remove and rmdir are EBUSY
+# and undo nothing.
+. "${0%/*}/functions.sh"
+needs_mounts
+start_httpd
+start_daemon
+active web
+
+still_there()
+{
+    is state "$(cat "$mnt/images/web/state")" ACTIVE
+    same_tree web
+}
+refuse_all()
+{
+    refused EBUSY deactivate 'web\n'
+    still_there
+    refused EBUSY remove 'web\n'
+    still_there
+    fails_with EBUSY rmdir "$mnt/images/web"
+    still_there
+}
+(cd "$mnt/images/web/rootfs" && exec sleep 100) &
+sitter=$!
+in_background $sitter
+in_it()
+{
+    [ "$(readlink "/proc/$sitter/cwd")" = "$(realpath "$store")/active/web" ]
+}
+eventually 5 in_it
+refuse_all
+kill $sitter
+wait $sitter 2>/dev/null || true
+
+exec 9<"$mnt/images/web/rootfs/payload"
+refuse_all
+exec 9<&-
+succeeds write "$mnt/ctl/deactivate" 'web\n'
+succeeds rmdir "$mnt/images/web"

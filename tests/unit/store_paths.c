@@ -1,0 +1,221 @@
+#include "base/io.h"
+#include "store/paths.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static char tmp[] = "/tmp/imgstore-paths-XXXXXX";
+static char dir[PATH_MAX];
+static struct paths p;
+static struct err err;
+
+static void set_up(void)
+{
+    cr_assert(mkdtemp(tmp));
+    snprintf(dir, sizeof dir, "%s/a/b/store", tmp);
+}
+
+static void tear_down(void)
+{
+    paths_close(&p);
+    io_remove_tree(AT_FDCWD, tmp);
+}
+
+TestSuite(paths, .init = set_up, .fini = tear_down);
+
+static void open_store(void)
+{
+    cr_assert_eq(paths_open(&p, dir, &err), 0, "%s", err.text);
+}
+
+static void touch(int at, const char *name)
+{
+    int fd = openat(at, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    cr_assert_geq(fd, 0);
+    close(fd);
+}
+
+Test(paths, open_makes_the_store)
+{
+    open_store();
+    static const char *const names[] = {"", "/blobs", "/images", "/overlays", "/active"};
+    for (size_t i = 0; i < 5; i++) {
+        char path[PATH_MAX + 16];
+        struct stat st;
+        snprintf(path, sizeof path, "%s%s", dir, names[i]);
+        cr_assert_eq(stat(path, &st), 0);
+        cr_assert_eq(st.st_mode, S_IFDIR | 0700, "%s", path);
+    }
+    cr_assert(fcntl(p.root, F_GETFD) & FD_CLOEXEC);
+    cr_assert(fcntl(p.active, F_GETFD) & FD_CLOEXEC);
+}
+
+Test(paths, open_takes_what_is_there)
+{
+    open_store();
+    touch(p.blobs, "x");
+    paths_close(&p);
+    chmod(dir, 0755);
+    open_store();
+    cr_assert_eq(faccessat(p.blobs, "x", F_OK, 0), 0);
+    struct stat st;
+    fstat(p.root, &st);
+    cr_assert_eq(st.st_mode & 07777, 0700);
+}
+
+Test(paths, dir_is_absolute_and_resolved)
+{
+    char link[PATH_MAX];
+    open_store();
+    paths_close(&p);
+    snprintf(link, sizeof link, "%s/link", tmp);
+    cr_assert_eq(symlink(dir, link), 0);
+    cr_assert_eq(paths_open(&p, link, &err), 0);
+    cr_assert_str_eq(p.dir, dir);
+    paths_close(&p);
+    cr_assert_eq(chdir(tmp), 0);
+    cr_assert_eq(paths_open(&p, "a//b/./store", &err), 0);
+    cr_assert_str_eq(p.dir, dir);
+}
+
+Test(paths, what_overlays_cannot_spell_is_refused)
+{
+    static const char *const bad[] = {"a,b", "a:b", "a\\b", "a\nb", "a\177b"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof path, "%s/%s", tmp, bad[i]);
+        cr_assert_eq(paths_open(&p, path, &err), -EINVAL, "%s", bad[i]);
+        cr_assert(strstr(err.text, "--store"), "%s", err.text);
+        paths_close(&p);
+    }
+    snprintf(dir, sizeof dir, "%s/mit Leerzeichen und ümläut", tmp);
+    open_store();
+}
+
+Test(paths, open_says_what_is_wrong)
+{
+    char path[PATH_MAX + 8], longer[PATH_MAX + 8];
+    cr_assert_eq(paths_open(&p, "", &err), -EINVAL);
+    paths_close(&p);
+    snprintf(path, sizeof path, "%s/file", tmp);
+    touch(AT_FDCWD, path);
+    cr_assert_eq(paths_open(&p, path, &err), -ENOTDIR);
+    paths_close(&p);
+    strcpy(path, tmp);
+    while (strlen(path) < PATHS_DIR_MAX)
+        strcat(path, "/a directory of some length");
+    cr_assert_eq(paths_open(&p, path, &err), -ENAMETOOLONG, "%s", err.text);
+    paths_close(&p);
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    cr_assert_eq(paths_open(&p, longer, &err), -ENAMETOOLONG);
+    paths_close(&p);
+    cr_assert_eq(p.root, -1);
+}
+
+Test(paths, a_store_on_an_overlay_is_refused)
+{
+    char o[PATH_MAX], opts[3 * PATH_MAX];
+    if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+        tear_down();
+        cr_skip_test("needs root and leave to mount");
+    }
+    open_store();
+    snprintf(o, sizeof o, "%s/active", dir);
+    snprintf(opts, sizeof opts, "lowerdir=%s/blobs:%s/images", dir, dir);
+    if (mount("overlay", o, "overlay", 0, opts) < 0) {
+        tear_down();
+        cr_skip_test("needs overlay mounts");
+    }
+    paths_close(&p);
+    strcat(dir, "/active");
+    int r = paths_open(&p, dir, &err);
+    umount2(o, MNT_DETACH);
+    cr_assert_eq(r, -EINVAL);
+    cr_assert(strstr(err.text, "volume"), "%s", err.text);
+}
+
+Test(paths, close_takes_anything)
+{
+    struct paths zero = {0};
+    paths_close(&zero);
+    cr_assert_geq(fcntl(0, F_GETFD), -1);
+    open_store();
+    paths_close(&p);
+    paths_close(&p);
+}
+
+Test(paths, names)
+{
+    char out[PATHS_FILE_MAX];
+    paths_blob(out, DIGEST, FORMAT_ZSTD);
+    cr_assert_str_eq(out, DIGEST ".tar.zst");
+    paths_part(out, DIGEST);
+    cr_assert_str_eq(out, DIGEST ".part");
+    paths_image(out, DIGEST, POLICY_STRICT);
+    cr_assert_str_eq(out, DIGEST);
+    paths_image(out, DIGEST, POLICY_FAITHFUL);
+    cr_assert_str_eq(out, DIGEST ".faithful");
+    paths_image_part(out, DIGEST, POLICY_STRICT);
+    cr_assert_str_eq(out, DIGEST ".part");
+    paths_image_part(out, DIGEST, POLICY_FAITHFUL);
+    cr_assert_str_eq(out, DIGEST ".faithful.part");
+}
+
+Test(paths, finds_blobs_and_images)
+{
+    int64_t size = -7;
+    open_store();
+    cr_assert_eq(paths_find_blob(&p, DIGEST, &size), FORMAT_UNKNOWN);
+    touch(p.blobs, DIGEST ".part");
+    cr_assert_eq(mkdirat(p.blobs, DIGEST ".tar", 0700), 0);
+    cr_assert_eq(paths_find_blob(&p, DIGEST, &size), FORMAT_UNKNOWN);
+    touch(p.blobs, DIGEST ".tar.xz");
+    cr_assert_eq(paths_find_blob(&p, DIGEST, &size), FORMAT_XZ);
+    cr_assert_eq(size, 0);
+
+    cr_assert_eq(mkdirat(p.images, DIGEST ".part", 0700), 0);
+    cr_assert_not(paths_have_image(&p, DIGEST, POLICY_STRICT));
+    cr_assert_eq(mkdirat(p.images, DIGEST, 0700), 0);
+    cr_assert(paths_have_image(&p, DIGEST, POLICY_STRICT));
+    cr_assert_not(paths_have_image(&p, DIGEST, POLICY_FAITHFUL));
+}
+
+Test(paths, discarded_is_gone_at_once_and_removed_later)
+{
+    open_store();
+    cr_assert_eq(paths_discard(p.images, "missing", &err), 0);
+    for (int i = 0; i < 50; i++) {
+        cr_assert_eq(mkdirat(p.images, "same", 0700), 0);
+        cr_assert_eq(mkdirat(p.images, "same/sub", 0700), 0);
+        cr_assert_eq(paths_discard(p.images, "same", &err), 0);
+        cr_assert_neq(faccessat(p.images, "same", F_OK, 0), 0);
+    }
+    touch(p.images, "kept");
+    cr_assert_eq(paths_empty_trash(p.images), 0);
+    cr_assert_eq(faccessat(p.images, "kept", F_OK, 0), 0);
+    char path[PATH_MAX + 16];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/images", dir);
+    cr_assert_eq(stat(path, &st), 0);
+    cr_assert_eq(st.st_nlink, 2, "directories are left");
+}
+
+Test(paths, trash_is_told_from_names)
+{
+    cr_assert(paths_is_trash(".trash-1-0"));
+    cr_assert_not(paths_is_trash("trash-1-0"));
+    cr_assert_not(paths_is_trash(".trash"));
+    cr_assert_not(paths_is_trash(".probe"));
+}
