@@ -40,10 +40,11 @@ void error_log_free(struct error_log *log)
     free(log);
 }
 
-/* A word with an @ may hold credentials, even where it is no URL at all. */
-static void add_masked_word(struct text *out, const char *word, size_t len)
+/* The first word is meant to be a URL: one with an @ may hold credentials, even where it is none.
+ */
+static void add_masked_word(struct text *out, bool first, const char *word, size_t len)
 {
-    const char *at = memrchr(word, '@', len);
+    const char *at = first ? memrchr(word, '@', len) : NULL;
     if (!at || memmem(word, len, "://", 3)) {
         text_add_masked_url(out, word, len);
     } else {
@@ -59,7 +60,7 @@ static void add_line(struct text *out, const char *line, size_t len)
         size_t word = i;
         while (i < len && line[i] != ' ' && line[i] != '\t')
             i++;
-        add_masked_word(&masked, line + word, i - word);
+        add_masked_word(&masked, word == 0, line + word, i - word);
         for (; i < len && (line[i] == ' ' || line[i] == '\t'); i++)
             text_addn(&masked, &line[i], 1);
     }

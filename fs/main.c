@@ -6,10 +6,10 @@
 #include "base/cleanup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 
 /* Threads that come and go cost most of the throughput: as many stay as may run. */
 #define FUSE_THREADS 10
@@ -58,14 +58,12 @@ static int find_group(struct program *p, struct err *err)
     return 0;
 }
 
-/* What a killed daemon left behind: every access says ENOTCONN until it is detached. */
+/* What a killed daemon left behind answers ENOTCONN, but to stat(2) only once its cache is old. */
 static int detach_stale(const char *mountpoint, struct err *err)
 {
-    struct stat st;
-    if (stat(mountpoint, &st) == 0)
-        return S_ISDIR(st.st_mode) ? 0
-                                   : err_set(err, ERR_INTERNAL, ENOTDIR,
-                                             "mount point %s is no directory", mountpoint);
+    int fd CLEANUP_CLOSE = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0)
+        return 0;
     if (errno != ENOTCONN)
         return err_set(err, ERR_INTERNAL, errno, "mount point %s: %s", mountpoint, strerror(errno));
     log_info(NULL, "detaching a stale mount at %s", mountpoint);

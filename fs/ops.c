@@ -7,7 +7,11 @@
 #include <errno.h>
 #include <string.h>
 
-#define FOREVER 86400.0 /* seconds: what is fixed is fixed as long as we run */
+/* How long the kernel may answer for us, in seconds. What lies in an image's folder is as sure as
+ * the folder, which is looked up each time; so is all else, for a dead mount must not look alive.
+ * Attributes of folders are asked for at each step of a path: a second of those is worth it. */
+#define FOREVER 86400.0
+#define FOLDER  1.0
 
 static const struct ops *ops_of(fuse_req_t req)
 {
@@ -96,11 +100,11 @@ static void fill_attr(const struct ops *o, const struct node *n, struct stat *st
 
 static void fill_entry(const struct ops *o, const struct node *n, struct fuse_entry_param *e)
 {
-    enum tree_life life = tree_rows[n->node].life;
+    const struct tree_row *row = &tree_rows[n->node];
     *e = (struct fuse_entry_param){
         .ino = tree_inode(n->image, n->node),
-        .entry_timeout = life == TREE_COMES ? 0 : FOREVER,
-        .attr_timeout = life == TREE_FIXED ? FOREVER : 0,
+        .entry_timeout = row->parent == TREE_IMAGE && row->life != TREE_COMES ? FOREVER : 0,
+        .attr_timeout = S_ISDIR(row->mode) ? FOLDER : 0,
     };
     fill_attr(o, n, &e->attr);
 }
@@ -138,7 +142,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *
         return;
     }
     fill_attr(ops_of(req), &n, &st);
-    fuse_reply_attr(req, &st, tree_rows[n.node].life == TREE_FIXED ? FOREVER : 0);
+    fuse_reply_attr(req, &st, S_ISDIR(st.st_mode) ? FOLDER : 0);
 }
 
 /* Truncating a control file to nothing is what `>` does; all else is not the user's to change. */

@@ -149,9 +149,13 @@ static int set_listed(struct options *o, char *item, struct err *err)
     return set_value(o, s, equals ? equals + 1 : "yes", err);
 }
 
-static int set_list(struct options *o, char *list, struct err *err)
+/* The values point into the copy, which lives as long as they do. What `ps` shows stays whole. */
+static int set_list(struct options *o, const char *given, struct err *err)
 {
     int r = 0;
+    char *list = strdup(given);
+    if (!list)
+        return err_sys(err, ENOMEM, "-o");
     for (char *item; r == 0 && (item = strsep(&list, ","));)
         if (*item)
             r = set_listed(o, item, err);

@@ -22,8 +22,8 @@ struct options {
 };
 
 /* Defaults, then the environment, then the command line. argv's and the environment's strings are
- * borrowed; `-o` lists are cut up in place. Returns 0, or -EINVAL with err naming the setting, what
- * it takes and what it got. */
+ * borrowed, copies of `-o` lists live as long as the program. Returns 0, or -EINVAL with err naming
+ * the setting, what it takes and what it got. */
 int options_parse(struct options *o, int argc, char **argv, struct err *err);
 
 /* What the backend is to be opened with; borrows from o. */

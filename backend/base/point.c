@@ -17,9 +17,9 @@ bool point_held(const char *name)
     return access(path, F_OK) == 0;
 }
 
-void point_wait(const char *name)
+void point_wait(const char *name, atomic_bool *cancelled)
 {
-    while (point_held(name))
+    while (point_held(name) && !atomic_load(cancelled))
         nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
 }
 #endif

@@ -4,20 +4,23 @@
 #ifndef BASE_POINT_H
 #define BASE_POINT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #ifdef IMGSTORE_TEST_POINTS
 bool point_held(const char *name);
-void point_wait(const char *name); /* returns once it is not held */
+/* Returns once it is not held, or no longer wanted. */
+void point_wait(const char *name, atomic_bool *cancelled);
 #else
 static inline bool point_held(const char *name)
 {
     (void)name;
     return false;
 }
-static inline void point_wait(const char *name)
+static inline void point_wait(const char *name, atomic_bool *cancelled)
 {
     (void)name;
+    (void)cancelled;
 }
 #endif
 

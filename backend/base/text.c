@@ -163,9 +163,8 @@ void text_add_masked_url(struct text *t, const char *url, size_t n)
         text_addn(t, url, n);
         return;
     }
-    const char *colon = memchr(host, ':', (size_t)(at - host));
-    text_addn(t, url, (size_t)((colon ? colon : at) - url));
-    text_add(t, ":***");
+    text_addn(t, url, (size_t)(host - url));
+    text_add(t, "user:***");
     text_addn(t, at, (size_t)(end - at));
 }
 

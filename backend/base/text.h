@@ -40,7 +40,8 @@ bool text_parse_size(const char *s, int64_t *bytes);
 /* "500ms", "30" (seconds), "30s", "5m", "1h", "1d", "max". Returns false on anything else. */
 bool text_parse_duration(const char *s, int64_t *ms);
 
-/* Adds the URL with what stands before `@` in its authority masked as `user:***@`. */
+/* Adds the URL with what stands before `@` in its authority replaced by `user:***@`: a user's name
+ * alone may be a token. */
 void text_add_masked_url(struct text *t, const char *url, size_t n);
 
 /* "0123ab…" of n bytes into out, which holds 2n + 1. */

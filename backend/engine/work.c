@@ -112,7 +112,7 @@ static void report_progress(void *ctx, int64_t done, int64_t total)
 
 static int run_stage(struct job *job, struct err *err)
 {
-    point_wait(fsm_state_word((enum fsm_state)job->state));
+    point_wait(fsm_state_word((enum fsm_state)job->state), &job->cancelled);
     if (atomic_load(&job->cancelled))
         return -ECANCELED;
     return job->stage_run(&job->stage, &job->result, err);
@@ -393,11 +393,19 @@ static const struct fsm_row *prepare_failure(struct engine *e, struct image *ima
     return row;
 }
 
+/* What an unpack that failed has left is in the trash, where it takes up room. */
+static void sweep_after(struct engine *e, const struct job *job)
+{
+    if (job->stage_run == unpack_run && job->status < 0)
+        chores_sweep(e, NULL);
+}
+
 static void settle(struct engine *e, struct image *image, struct job *job)
 {
     struct image next;
     struct err err = {0};
     const struct fsm_row *row;
+    sweep_after(e, job);
     if (job->status == 0) {
         row = work_prepare(image, FSM_EV_DONE, &next);
         take_result(&next, &job->result);
@@ -430,6 +438,7 @@ static void settle(struct engine *e, struct image *image, struct job *job)
 static void abandon(struct engine *e, struct image *image, struct job *job)
 {
     bool undo = job->stage_run == activate_run && job->status == 0;
+    sweep_after(e, job);
     work_free_job(job);
     struct job *unmount = undo ? work_job(e, image, QUEUE_MOUNT, chores_unmount) : NULL;
     if (unmount) {

@@ -9,7 +9,7 @@ host=${httpd#http://}
 sum=$(make_image web)
 fetch "http://u:secret@$host/auth/web.tar.gz" "$sum" web
 wait_state web ACTIVE
-is "url" "$(info web url)" "http://u:***@$host/auth/web.tar.gz"
+is "url" "$(info web url)" "http://user:***@$host/auth/web.tar.gz"
 fetch "http://u:seCr3t-two@$host/404/x" "$(printf %064d 1)" missing
 fetch "http://u:seCr3t-two@127.0.0.1:1/x" "$(printf %064d 2)" nobody
 fetch "http://only-seCr3t-two@$host/auth/other" "$(printf %064d 3)" token

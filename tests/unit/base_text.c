@@ -68,9 +68,9 @@ static void masks(const char *url, const char *want)
 Test(text, credentials_are_masked)
 {
     masks("http://h/p", "http://h/p");
-    masks("http://u:secret@h/p", "http://u:***@h/p");
-    masks("https://token@h:1/p?q=a@b", "https://token:***@h:1/p?q=a@b");
-    masks("http://u:p@q@h/", "http://u:***@h/");
+    masks("http://u:secret@h/p", "http://user:***@h/p");
+    masks("https://token@h:1/p?q=a@b", "https://user:***@h:1/p?q=a@b");
+    masks("http://u:p@q@h/", "http://user:***@h/");
     masks("http://h/a@b", "http://h/a@b");
     masks("nonsense", "nonsense");
 }

@@ -144,7 +144,7 @@ static void shows(const char *url, const char *want)
 Test(http_url, shown_without_secrets)
 {
     shows("http://h/x", "http://h/x");
-    shows("http://u:secret@h/x?token=secret", "http://u:***@h/x?...");
+    shows("http://u:secret@h/x?token=secret", "http://user:***@h/x?...");
     shows("http://h/x#frag", "http://h/x");
     shows("http://h\xc3\xa9/", "http://h\\303\\251/");
     char longest[2000] = "http://h/";
