@@ -343,6 +343,27 @@ same_tree()
         fail "$1 is not what was packed"
 }
 
+# sit_in NAME: $sitter, a process whose working directory is that image's rootfs.
+sit_in()
+{
+    (cd "$mnt/images/$1/rootfs" && exec sleep 100) &
+    sitter=$!
+    in_background $sitter
+    eventually 5 sits_in "$1"
+}
+
+sits_in()
+{
+    [ "$(readlink "/proc/$sitter/cwd")" = "$(realpath "$store")/active/$1" ] &&
+        [ "$(cat "/proc/$sitter/comm")" = sleep ]
+}
+
+stand_up()
+{
+    kill "$sitter"
+    wait "$sitter" 2>/dev/null || true
+}
+
 # mounts_below DIR: mount points there, deepest last.
 mounts_below()
 {
@@ -414,7 +435,7 @@ clean_up()
     trap - EXIT
     set +eu
     trap '' INT TERM PIPE
-    [ $status = 0 ] || [ $status = 77 ] || show_failure >&2
+    [ $status = 0 ] || [ $status = 77 ] || [ -n "${quiet-}" ] || show_failure >&2
     exec 2>/dev/null
     rm -rf "$hold"
     for p in "${helpers_of_test[@]}"; do
