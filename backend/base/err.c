@@ -12,8 +12,10 @@ static const char *const words[ERR_CODES] = {
 #undef ERR_CODE
 };
 
-__attribute__((format(printf, 4, 0))) static void set(struct err *err, enum err_code code, int num,
-                                                      const char *fmt, va_list ap)
+static void set(struct err *err, enum err_code code, int num, const char *fmt, va_list ap)
+    __attribute__((format(printf, 4, 0)));
+
+static void set(struct err *err, enum err_code code, int num, const char *fmt, va_list ap)
 {
     /* Aside first: what is formatted may be the text there is. */
     char text[ERR_TEXT_MAX];

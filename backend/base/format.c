@@ -35,6 +35,9 @@ enum format format_sniff(const void *bytes, size_t n)
 {
     if (n == 0)
         return FORMAT_UNKNOWN;
+    /* A member's name may begin like any magic number. */
+    if (n >= 262 && memcmp((const char *)bytes + 257, "ustar", 5) == 0)
+        return FORMAT_TAR;
     if (skippable_zstd(bytes, n))
         return FORMAT_ZSTD;
     if (is_ustar(bytes, n))

@@ -5,7 +5,11 @@
  * is a struct wire_record, then its strings, in the order of the length fields, no NUL, no padding
  * between; total length ≤ WIRE_RECORD_MAX. The stream is any number of WIRE_ENTRY records (and
  * WIRE_PROGRESS between them), then exactly one WIRE_END or WIRE_ERROR; end of file without one
- * means that the helper died. */
+ * means that the helper died.
+ *
+ * Whoever reads an entry's record finds its contents in the data file, and the whole range within
+ * the file's length: what is a hole at the end is there, too. Entries before a WIRE_ERROR are the
+ * archive's up to the fault. */
 #ifndef BASE_WIRE_H
 #define BASE_WIRE_H
 

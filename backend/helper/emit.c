@@ -75,6 +75,11 @@ int emit_flush(struct emit *e, struct err *err)
     return r < 0 ? err_sys(err, -r, "cannot write entry records") : 0;
 }
 
+void emit_drop(struct emit *e)
+{
+    e->len = 0;
+}
+
 int emit_last(struct emit *e, const struct err *err, uint64_t consumed)
 {
     size_t text_len = err ? strlen(err->text) : 0;

@@ -26,6 +26,9 @@ void emit_progress(struct emit *e, uint64_t consumed);
 
 int emit_flush(struct emit *e, struct err *err);
 
+/* Forgets what is gathered: it speaks of contents that could not be written. */
+void emit_drop(struct emit *e);
+
 /* What is gathered and the last record: WIRE_END if err is NULL, else WIRE_ERROR. */
 int emit_last(struct emit *e, const struct err *err, uint64_t consumed);
 

@@ -5,16 +5,23 @@
 #include <isa-l/igzip_lib.h>
 #include <stdlib.h>
 
+/* isal_inflate would read the header itself, but forgets its flags where input ends within it: so
+ * the header is read apart, and kept. */
 struct gzip {
     struct inflate_state inflate;
+    struct isal_gzip_header header;
     bool inside; /* a member has begun and not ended */
+    bool in_header;
     uint8_t out[INFLATE_OUT_BYTES];
 };
 
 static void reset(struct gzip *gz)
 {
     isal_inflate_reset(&gz->inflate);
-    gz->inflate.crc_flag = ISAL_GZIP;
+    isal_gzip_header_init(&gz->header);
+    gz->inflate.crc_flag = ISAL_GZIP_NO_HDR_VER;
+    gz->inside = false;
+    gz->in_header = true;
 }
 
 static void *gzip_open(void)
@@ -23,7 +30,6 @@ static void *gzip_open(void)
     if (!gz)
         return NULL;
     isal_inflate_init(&gz->inflate);
-    gz->inside = false;
     reset(gz);
     return gz;
 }
@@ -47,13 +53,13 @@ static int step(struct gzip *gz, struct err *err)
 {
     struct inflate_state *s = &gz->inflate;
     gz->inside = true;
-    int r = isal_inflate(s);
+    int r = gz->in_header ? isal_read_gzip_header(s, &gz->header) : isal_inflate(s);
     if (r != ISAL_DECOMP_OK && r != ISAL_END_INPUT)
         return failed(r, err);
-    if (s->block_state == ISAL_BLOCK_FINISH) {
+    if (gz->in_header)
+        gz->in_header = r == ISAL_END_INPUT;
+    else if (s->block_state == ISAL_BLOCK_FINISH)
         reset(gz);
-        gz->inside = false;
-    }
     return 0;
 }
 

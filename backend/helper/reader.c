@@ -29,10 +29,22 @@ static int check_budget(const struct reader *r, struct err *err)
     return 0;
 }
 
+/* Of the first block. */
+static bool is_null(const uint8_t *data, size_t n)
+{
+    size_t i = 0;
+    while (i < n && i < 512 && data[i] == 0)
+        i++;
+    return i == n || i == 512;
+}
+
 static la_ssize_t on_read(struct archive *a, void *ctx, const void **data)
 {
     struct reader *r = ctx;
+    bool first = r->inflate->produced == 0;
     ssize_t n = inflate_next(r->inflate, data, r->err);
+    if (first && n > 0)
+        r->starts_null = is_null(*data, (size_t)n);
     if (n > 0 && check_budget(r, r->err) < 0)
         n = -1;
     r->failed = n < 0;
@@ -79,12 +91,19 @@ static int failure(struct reader *r, struct err *err)
         return err_set(err, ERR_INTERNAL, ENOMEM, "out of memory");
     if (archive_format(r->archive) == 0)
         return err_set(err, ERR_UNSUPPORTED_FORMAT, EINVAL, "no tar archive, compressed or not");
-    return corrupt(err, text ? text : "damaged tar archive");
+    if (!text)
+        return corrupt(err, "damaged tar archive");
+    static const char ignoring[] = "Ignoring "; /* libarchive would; we don't */
+    if (strncmp(text, ignoring, sizeof ignoring - 1) == 0)
+        text += sizeof ignoring - 1;
+    return err_set(err, ERR_CORRUPT_ARCHIVE, EBADMSG, "tar: %s", text);
 }
 
 static int next_header(struct reader *r, struct archive_entry **entry, struct err *err)
 {
     int result = archive_read_next_header(r->archive, entry);
+    if (result == ARCHIVE_EOF && r->headers == 0 && !r->starts_null)
+        return corrupt(err, "headers, but no entry");
     if (result == ARCHIVE_EOF)
         return 0;
     if (result != ARCHIVE_OK && result != ARCHIVE_WARN)

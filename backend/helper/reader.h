@@ -17,6 +17,7 @@ struct reader {
     struct inflate *inflate; /* borrowed */
     struct err *err;         /* why the last read failed, for the time of one call */
     bool failed;             /* a read failed: err was set by it */
+    bool starts_null;        /* with a block of zeros: an archive of nothing */
     bool in_headers;
     uint64_t header_at; /* inflated bytes when the entry's headers began */
     uint64_t contents;  /* bytes handed out by reader_block */

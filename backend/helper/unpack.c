@@ -110,20 +110,23 @@ static int one_entry(struct unpack *u, struct archive_entry *ae, struct err *err
     return r;
 }
 
-int unpack_run(struct unpack *u, struct err *err)
+static int all_entries(struct unpack *u, struct err *err)
 {
     int r = reader_start(&u->reader, err);
-    if (r < 0)
-        return r;
     struct archive_entry *ae;
-    while ((r = reader_next(&u->reader, &ae, err)) > 0) {
+    while (r == 0 && (r = reader_next(&u->reader, &ae, err)) > 0)
         r = one_entry(u, ae, err);
-        if (r < 0)
-            return r;
-    }
-    if (r == 0)
-        r = reader_drain(&u->reader, err);
-    return r == 0 ? flush(u, err) : r;
+    return r == 0 ? reader_drain(&u->reader, err) : r;
+}
+
+int unpack_run(struct unpack *u, struct err *err)
+{
+    int r = all_entries(u, err);
+    /* What came before a failure is sent all the same: the parent may find fault earlier. */
+    int flushed = contents_flush(&u->contents, r == 0 ? err : NULL);
+    if (flushed < 0)
+        emit_drop(&u->emit);
+    return r == 0 ? flushed : r;
 }
 
 int64_t unpack_data_max(const struct limits *limits)

@@ -27,7 +27,7 @@ int unpack_init(struct unpack *u, const struct limits *limits, int archive_fd, i
                 int records_fd, struct err *err);
 void unpack_free(struct unpack *u);
 
-/* All entries; the caller sends the last record. */
+/* All entries. The caller sends the last record, and what is still gathered with it. */
 int unpack_run(struct unpack *u, struct err *err);
 
 /* The most bytes that the data file can come to under these limits; INT64_MAX for no bound. */

@@ -43,6 +43,9 @@ static int make_parents(const char *dir, struct err *err)
 
 static int check_spelling(const char *dir, struct err *err)
 {
+    if (strlen(dir) >= PATHS_DIR_MAX)
+        return err_set(err, ERR_IO, ENAMETOOLONG, "store path %.64s… is longer than %d bytes", dir,
+                       PATHS_DIR_MAX - 1);
     for (const char *p = dir; *p; p++)
         if (strchr(",:\\", *p) || (unsigned char)*p < 0x20 || *p == 0x7f)
             return err_set(err, ERR_IO, EINVAL,

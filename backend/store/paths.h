@@ -21,9 +21,11 @@ struct paths {
 #define PATHS_KEY_MAX    (PATHS_DIGEST_LEN + 16) /* "<sha256>.faithful" with the NUL */
 #define PATHS_NAME_MAX   128                     /* bytes of an image's name, without the NUL */
 #define PATHS_FILE_MAX   256                     /* any one file name made here, with the NUL */
+#define PATHS_DIR_MAX    (PATH_MAX - 512)        /* the store's path, with the NUL */
 
 /* Makes what is missing (0700) and opens it. Refuses a store that cannot hold overlays, or whose
- * path the overlay's options cannot spell (`,` `:` `\` or a control character). */
+ * path the overlay's options cannot spell (`,` `:` `\` or a control character) or is over
+ * PATHS_DIR_MAX. */
 int paths_open(struct paths *p, const char *dir, struct err *err);
 /* Also of a zeroed or half-opened one: descriptors are -1 or 0. */
 void paths_close(struct paths *p);

@@ -13,7 +13,7 @@ well-behaved:
   range            Range, If-Range, ETag, 416
   auth             401 unless Basic u:secret, then as `range`
   nolength         chunked              closelength      no length, ends by close
-  slow?bps=N       N bytes a second (1000)
+  slow?bps=N       as `range`, N bytes a second (1000)
   gzip-encoding    says Content-Encoding: gzip; the bytes are FILE's
 resuming (each cuts the first request after at= bytes, half by default):
   rangetrunc       then as `range`
@@ -95,6 +95,7 @@ class Request(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "httpd"
     sys_version = ""
+    bps = 0  # bytes a second of a body; 0: as fast as it goes
 
     def log_message(self, *args):
         pass
@@ -127,7 +128,10 @@ class Request(http.server.BaseHTTPRequestHandler):
 
     def answer(self, code, data, *headers):
         self.head(code, ("Content-Length", len(data)), *headers)
-        self.send(data)
+        if self.bps:
+            trickle(self, data, self.bps)
+        else:
+            self.send(data)
 
     def last_bytes(self):
         """No keep-alive: the close is part of the answer."""
@@ -174,6 +178,7 @@ class Request(http.server.BaseHTTPRequestHandler):
         self.query = urllib.parse.parse_qs(parts.query, keep_blank_values=True)
         path = urllib.parse.unquote(parts.path).lstrip("/")
         name, _, self.rest = path.partition("/")
+        self.bps = 0
         try:
             if not name.startswith("_"):
                 self.count = self.note(parts.path)
@@ -260,8 +265,8 @@ def trickle(r, data, bps):
 
 @mode("slow")
 def slow(r, content):
-    r.head(200, ("Content-Length", len(content.data)), ("ETag", content.tag))
-    trickle(r, content.data, r.number("bps", 1000))
+    r.bps = r.number("bps", 1000)
+    r.ranged(content)
 
 
 @mode("gzip-encoding")

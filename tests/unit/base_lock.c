@@ -8,6 +8,8 @@ static struct lock registry = LOCK_INIT(LOCK_REGISTRY);
 static struct lock other_registry = LOCK_INIT(LOCK_REGISTRY);
 static struct lock queue = LOCK_INIT(LOCK_QUEUE);
 
+TestSuite(lock, .timeout = 20);
+
 Test(lock, in_order)
 {
     for (int i = 0; i < 2; i++) {

@@ -122,6 +122,9 @@ Test(snapshot, the_root_looks_like_the_images)
     check_looks(03751, 12, 34, 1000000000);
     cr_assert_eq(fgetxattr(web, "user.colour", value, sizeof value), 4);
     cr_assert_eq(memcmp(value, "blue", 4), 0);
+    cr_assert_lt(getxattr(store_path("%s/overlays/web/upper", s.p.dir), "trusted.overlay.opaque",
+                          value, sizeof value),
+                 0);
     cr_assert(store_reads(web, "etc/hostname", "image\n"));
     close(web);
     store_unmount(&s, "web");
@@ -320,7 +323,8 @@ Test(snapshot, the_probe_says_what_is_missing)
     cr_assert_eq(paths_open(&p, ram, &s.err), 0);
     cr_assert_null(snapshot_choose(&p, &s.err));
     cr_assert_eq(s.err.code, ERR_MOUNT_FAILED);
-    cr_assert(strstr(s.err.text, "overlay: ") && strstr(s.err.text, "ext4"), "%s", s.err.text);
+    cr_assert(strstr(s.err.text, "overlay: cannot rename") && strstr(s.err.text, "ext4"), "%s",
+              s.err.text);
     cr_assert_not(store_has(p.overlays, ".probe"));
     paths_close(&p);
     umount2(ram, MNT_DETACH);

@@ -12,8 +12,18 @@ static void set_up(void)
     store_up_at(&s, "store");
 }
 
+static bool set_immutable(const char *name, bool on)
+{
+    int flags, fd CLEANUP_CLOSE = openat(s.p.overlays, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+        return false;
+    flags = on ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
+    return ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
+}
+
 static void tear_down(void)
 {
+    set_immutable("web", false);
     store_down(&s);
 }
 
@@ -187,6 +197,47 @@ Test(snapshot_use, by_a_container)
     check_held(pivot_elsewhere);
 }
 
+static void go_elsewhere_read_only(void *ctx)
+{
+    go_elsewhere(ctx);
+    if (mount(NULL, active("web"), NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOEXEC, NULL) < 0)
+        _exit(1);
+}
+
+/* How the holder mounted it is the holder's business. */
+Test(snapshot_use, by_a_namespace_that_has_it_read_only)
+{
+    struct sitter sit;
+    struct statvfs st;
+    mount_web();
+    dev_t before = device();
+    sitter_start(&sit, go_elsewhere_read_only, NULL, NULL);
+    check_busy("mount namespace");
+    cr_assert_eq(device(), before);
+    cr_assert_eq(statvfs(active("web"), &st), 0);
+    cr_assert_eq(st.f_flag & (ST_NOSUID | ST_NODEV | ST_RDONLY | ST_NOEXEC), ST_NOSUID | ST_NODEV);
+    sitter_end(&sit);
+    unmount_web();
+}
+
+static void go_elsewhere_and_cover(void *ctx)
+{
+    go_elsewhere(ctx);
+    if (mount("none", active("web"), "tmpfs", 0, NULL) < 0)
+        _exit(1);
+}
+
+/* What lies over it there must not be taken for it. */
+Test(snapshot_use, by_a_namespace_that_covered_it)
+{
+    struct sitter sit;
+    mount_web();
+    sitter_start(&sit, go_elsewhere_and_cover, NULL, NULL);
+    check_busy("mount namespace");
+    sitter_end(&sit);
+    unmount_web();
+}
+
 Test(snapshot_use, by_another_mount_here)
 {
     mount_web();
@@ -251,8 +302,8 @@ static void look(void *ctx)
 Test(snapshot_use, a_namespace_that_follows_is_no_holder)
 {
     struct sitter sit;
-    cr_assert_eq(mount(s.tmp, s.tmp, NULL, MS_BIND, NULL), 0);
-    cr_assert_eq(mount(NULL, s.tmp, NULL, MS_SHARED, NULL), 0);
+    cr_assert_eq(mount(s.tmp, s.tmp, NULL, MS_BIND | MS_REC, NULL), 0);
+    cr_assert_eq(mount(NULL, s.tmp, NULL, MS_REC | MS_SHARED, NULL), 0);
     char dir[PATH_MAX];
     strcpy(dir, s.p.dir);
     paths_close(&s.p);
@@ -267,22 +318,15 @@ Test(snapshot_use, a_namespace_that_follows_is_no_holder)
     umount2(s.tmp, MNT_DETACH);
 }
 
-static bool set_immutable(const char *name, bool on)
-{
-    int flags, fd CLEANUP_CLOSE = openat(s.p.overlays, name, O_RDONLY | O_CLOEXEC);
-    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
-        return false;
-    flags = on ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
-    return ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
-}
-
 /* A full disk, or whatever else keeps us from writing, must not make it look free. */
 Test(snapshot_use, is_seen_where_nothing_can_be_written)
 {
     struct sitter sit;
     mount_web();
-    if (!set_immutable("web", true))
+    if (!set_immutable("web", true)) {
+        tear_down();
         cr_skip_test("needs a file system with immutable directories");
+    }
     sitter_start(&sit, go_elsewhere, NULL, NULL);
     check_busy("mount namespace");
     sitter_end(&sit);

@@ -111,6 +111,11 @@ Test(paths, open_says_what_is_wrong)
     touch(AT_FDCWD, path);
     cr_assert_eq(paths_open(&p, path, &err), -ENOTDIR);
     paths_close(&p);
+    strcpy(path, tmp);
+    while (strlen(path) < PATHS_DIR_MAX)
+        strcat(path, "/a directory of some length");
+    cr_assert_eq(paths_open(&p, path, &err), -ENAMETOOLONG, "%s", err.text);
+    paths_close(&p);
     memset(longer, 'x', sizeof longer - 1);
     longer[sizeof longer - 1] = '\0';
     cr_assert_eq(paths_open(&p, longer, &err), -ENAMETOOLONG);

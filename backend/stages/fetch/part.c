@@ -10,7 +10,7 @@
 #include <sys/xattr.h>
 
 #define TAG_XATTR   "user.imgstore.etag"
-#define BUFFER_SIZE ((size_t)256 << 10)
+#define BUFFER_SIZE ((size_t)64 << 10)
 /* Every so often the kernel is told to begin writing back, so that the fsync at the end finds
  * little left to do. */
 #define FLUSH_EVERY ((int64_t)16 << 20)

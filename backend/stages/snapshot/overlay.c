@@ -21,19 +21,21 @@
 
 static void active_path(char out[static PATH_MAX], const struct paths *p, const char *name)
 {
-    snprintf(out, PATH_MAX, "%.*s/active/%s", PATH_MAX - PATHS_FILE_MAX, p->dir, name);
+    snprintf(out, PATH_MAX, "%.*s/active/%s", PATHS_DIR_MAX, p->dir, name);
 }
 
-/* The superblock mounted at active/<name>; 0 if none of ours is. */
+/* The superblock mounted at active/<name>; 0 if none of ours is. By path: a descriptor there, which
+ * a fork in another thread would copy, keeps the mount busy. */
 static dev_t mounted_dev(const struct paths *p, const char *name)
 {
     struct statx stx;
     struct statfs fs;
-    int fd CLEANUP_CLOSE = openat(p->active, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx) < 0 ||
+    char path[PATH_MAX];
+    active_path(path, p, name);
+    if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &stx) < 0 ||
         !(stx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
         return 0;
-    if (fstatfs(fd, &fs) < 0 || fs.f_type != OVERLAYFS_SUPER_MAGIC)
+    if (statfs(path, &fs) < 0 || fs.f_type != OVERLAYFS_SUPER_MAGIC)
         return 0;
     return makedev(stx.stx_dev_major, stx.stx_dev_minor);
 }
@@ -48,8 +50,7 @@ static int find_holder(const struct paths *p, const char *name, dev_t dev, struc
                        struct err *err)
 {
     char upper[PATH_MAX];
-    snprintf(upper, sizeof upper, "%.*s/overlays/%s/upper", PATH_MAX - PATHS_FILE_MAX, p->dir,
-             name);
+    snprintf(upper, sizeof upper, "%.*s/overlays/%s/upper", PATHS_DIR_MAX, p->dir, name);
     *h = (struct holder){.upper = upper, .dev = dev};
     holder_find(h);
     h->upper = NULL;

@@ -62,7 +62,7 @@ int snapshot_each_mount(const struct paths *paths, void (*each)(void *ctx, const
                         void *ctx, struct err *err)
 {
     struct active a = {.each = each, .ctx = ctx};
-    snprintf(a.dir, sizeof a.dir, "%.*s/active", PATH_MAX - PATHS_FILE_MAX, paths->dir);
+    snprintf(a.dir, sizeof a.dir, "%.*s/active", PATHS_DIR_MAX, paths->dir);
     int r = mountinfo_each("/proc/self/mountinfo", tell, &a);
     return r < 0 ? err_sys(err, -r, "cannot read /proc/self/mountinfo") : 0;
 }

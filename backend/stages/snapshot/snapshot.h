@@ -1,6 +1,8 @@
 /* snapshot: a writable layer over an unpacked image, mounted at active/<name>.
  *
- * One file a backend; snapshot.c holds the array of them. */
+ * One file a backend; snapshot.c holds the array of them. Any thread, but only one at a time for
+ * one name. Errors: `mount-failed` with the errno in err->num (EBUSY: in use), `no-space` and `io`
+ * for what the store's own file system refuses. */
 #ifndef STAGES_SNAPSHOT_H
 #define STAGES_SNAPSHOT_H
 
@@ -15,15 +17,17 @@ struct snapshot_backend {
     /* 0 if this backend can serve from that store; else a negative errno, and err says why not and
      * what would help. Really tries; leaves nothing behind. Called once, at start. */
     int (*probe)(const struct paths *paths, struct err *err);
-    /* Makes the layer if it is missing and mounts it at active/<name>. What is mounted there
-     * already stays. -EBUSY while another mount namespace holds the layer. */
+    /* Makes the layer if it is missing, completes one that is half made, and mounts it at
+     * active/<name>, in one step for who looks. What is mounted there already stays. -EBUSY while
+     * another mount namespace holds the layer; -ENOENT if the image is not unpacked. */
     int (*mount)(const struct paths *paths, const char *name, const char *image_key,
                  enum policy policy, struct err *err);
     /* Unmounts; what is not mounted is success. -EBUSY while anything uses it, in whichever mount
-     * namespace: then it is mounted as before. */
+     * namespace: then it is mounted as before, and err says by whom, as far as that can be seen.
+     * Also the question to ask before a layer is removed or reset, mounted or not. */
     int (*unmount)(const struct paths *paths, const char *name, const char *image_key,
                    enum policy policy, struct err *err);
-    /* Is active/<name> this store's live mount? */
+    /* Is active/<name> this store's live mount? Cheap: two system calls. */
     bool (*mounted)(const struct paths *paths, const char *name);
 };
 
@@ -32,11 +36,13 @@ extern const struct snapshot_backend snapshot_overlay;
 /* The first backend that can serve here; NULL, and err says why none can. */
 const struct snapshot_backend *snapshot_choose(const struct paths *paths, struct err *err);
 
-/* Takes active/<name> and overlays/<name> of an unmounted snapshot away: the layer becomes trash
- * (paths_discard), to be removed later. */
+/* Takes active/<name> and overlays/<name> of an unmounted snapshot away (-EBUSY if it is mounted):
+ * they become trash (paths_discard), to be removed later; paths_empty_trash both `overlays` and
+ * `active`. */
 int snapshot_discard(const struct paths *paths, const char *name, struct err *err);
 
-/* Calls each with every name that has a mount below active/. */
+/* Calls each with every name that has a mount right below active/, whatever mounted it; each may
+ * unmount it. */
 int snapshot_each_mount(const struct paths *paths, void (*each)(void *ctx, const char *name),
                         void *ctx, struct err *err);
 

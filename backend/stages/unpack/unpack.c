@@ -169,10 +169,15 @@ static int errno_of(uint32_t said)
     return said > 0 && said < 4096 && said != ECANCELED ? (int)said : EIO;
 }
 
+/* Its text is printable already, unless it lies. */
 static int helper_error(const struct wire_item *item, struct err *err)
 {
     struct text t CLEANUP_TEXT = {0};
-    text_add_escaped(&t, item->path, item->head.path_len);
+    for (const char *p = item->path; p < item->path + item->head.path_len; p++)
+        if (*p < 0x20 || *p > 0x7e)
+            text_add_escaped(&t, p, 1);
+        else
+            text_addn(&t, p, 1);
     bool mute = t.failed || t.len == 0;
     return err_set(err, code_of(item->head.mode), errno_of(item->head.error_num), "%s",
                    mute ? "the unpacking helper failed and did not say why" : t.data);
