@@ -149,14 +149,23 @@ static int set_listed(struct options *o, char *item, struct err *err)
     return set_value(o, s, equals ? equals + 1 : "yes", err);
 }
 
+struct options_list {
+    struct options_list *next;
+    char text[];
+};
+
 /* The values point into the copy, which lives as long as they do. What `ps` shows stays whole. */
 static int set_list(struct options *o, const char *given, struct err *err)
 {
     int r = 0;
-    char *list = strdup(given);
+    size_t size = strlen(given) + 1;
+    struct options_list *list = malloc(sizeof *list + size);
     if (!list)
         return err_sys(err, ENOMEM, "-o");
-    for (char *item; r == 0 && (item = strsep(&list, ","));)
+    list->next = o->lists;
+    o->lists = list;
+    char *text = memcpy(list->text, given, size);
+    for (char *item; r == 0 && (item = strsep(&text, ","));)
         if (*item)
             r = set_listed(o, item, err);
     return r;

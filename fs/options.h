@@ -19,6 +19,7 @@ struct options {
     enum { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_PRINT_FSM } action;
 
     char default_database[PATH_MAX], default_store[PATH_MAX];
+    struct options_list *lists; /* copies of what -o was given: values point into them */
 };
 
 /* Defaults, then the environment, then the command line. argv's and the environment's strings are

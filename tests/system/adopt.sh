@@ -6,9 +6,7 @@ start_httpd
 start_daemon
 active web
 
-(cd "$mnt/images/web/rootfs" && exec sleep 100) &
-sitter=$!
-in_background $sitter
+sit_in web
 exec 9>"$store/active/web/open"
 id()
 {
@@ -25,6 +23,5 @@ exec 9>&-
 is "what was written through it" "$(cat "$mnt/images/web/rootfs/open")" written
 is "what the sitter sees" "$(cat "/proc/$sitter/cwd/open")" written
 refused EBUSY deactivate 'web\n'
-kill $sitter
-wait $sitter 2>/dev/null || true
+stand_up
 succeeds write "$mnt/ctl/deactivate" 'web\n'

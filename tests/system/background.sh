@@ -8,7 +8,7 @@ needs_program pgrep
 "$IMGSTOREFS" -o "db=$db,store=$store,helper=$IMGSTORE_HELPER" "$mnt" </dev/null >"$log" 2>&1 ||
     fail "exits with $?"
 [ -e "$mnt/version" ] || fail "the tree is not there when the command returns"
-daemon_pid=$(pgrep -f "db=$db,")
+daemon_pid=$(pgrep -f "db=$db")
 matches "its process" "$daemon_pid" '[0-9]+'
 is "its parent's session" "$(($(ps -o sid= -p "$daemon_pid")))" "$daemon_pid"
 is "its folder" "$(readlink "/proc/$daemon_pid/cwd")" /

@@ -21,17 +21,9 @@ refuse_all()
     fails_with EBUSY rmdir "$mnt/images/web"
     still_there
 }
-(cd "$mnt/images/web/rootfs" && exec sleep 100) &
-sitter=$!
-in_background $sitter
-in_it()
-{
-    [ "$(readlink "/proc/$sitter/cwd")" = "$(realpath "$store")/active/web" ]
-}
-eventually 5 in_it
+sit_in web
 refuse_all
-kill $sitter
-wait $sitter 2>/dev/null || true
+stand_up
 
 exec 9<"$mnt/images/web/rootfs/payload"
 refuse_all

@@ -135,8 +135,12 @@ def rootfs_faults(c, name):
     return bad
 
 
+# Where the corpus and the contract differ: a symlink `../x` in the root directory climbs above it.
+EITHER = {"g-pax-long"}
+
+
 def outcome_faults(c, archive, name, state):
-    want = archive["expected"]
+    want = "SAFE" if archive.get("id") in EITHER else archive["expected"]
     if state not in ("ACTIVE", "FAILED"):
         return ["is %s after %d s" % (state, PATIENCE)]
     if want != "SAFE" and state != want:
@@ -265,7 +269,7 @@ status/206/F F; status/304/F F; 429/F A; 429/F?n=1&after=0 A; 429date/F A; 429hu
 redirect/301/F A; redirect/302/F A; redirect/303/F A; redirect/307/F A; redirect/308/F A
 redirect-chain/3/F A; redirect-chain/60/F F; redirect-loop F; redirect-to?url=file:///etc/hostname F
 redirect-file F; redirect-unix F; redirect-gopher F; redirect-ftp F; redirect-badloc F
-endless F; endless-chunked F; lie-length/F F; lie-length/F?d=-500 F; huge-length/F F
+endless F; endless-chunked F; lie-length/F AF; lie-length/F?d=-500 F; huge-length/F F
 neg-length/F AF; two-lengths/F AF; nolength/F A; closelength/F A; badchunk/F F; trunc-chunk/F AF
 gzip-encoding/F AF; gzip-bomb-encoding F; wrong/F F; wrongx1/F A; wrongx2/F F; empty/F F; html/F F
 headers/200 F; header-endless F; badstatus F; http09 F; continue/F A
@@ -281,9 +285,11 @@ def faults_list():
 
 def server(c):
     # Each fault gets an archive of its own, so that no digest is shared and all run side by side.
-    usable = [a for a in c.manifest if a["expected"] == "ACTIVE"]
+    usable = [a for a in c.manifest if a["expected"] == "ACTIVE" and a["id"] not in EITHER]
     usable += [dict(a, file="thirdparty/" + a["file"]) for a in c.thirdparty
                if a["expected"] == "ACTIVE" and "duplicate_of" not in a]
+    # What an earlier part has left in the store would not be asked for.
+    c.command("cleanup", b"run\n")
     seen, asked = set(), []
     pool = (a for a in usable if a["bytes"] > 2000 and not (a["sha256"] in seen or seen.add(a["sha256"])))
     for (path, may), archive in zip(faults_list(), pool):

@@ -32,7 +32,7 @@ everything()
 }
 everything >"$work/everything" 2>&1
 ! grep -n -e ':secret' -e seCr3t "$work/everything" || fail "a credential is shown"
-grep -q 'u:\*\*\*@' "$work/everything" || fail "nothing is masked"
+grep -q 'user:\*\*\*@' "$work/everything" || fail "nothing is masked"
 is "mode of the database" "$(stat -c %a "$db")" 600
 
 # The real one is what a retry uses, after a restart too.

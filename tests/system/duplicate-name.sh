@@ -27,9 +27,10 @@ is "url" "$(info third url)" "$httpd/ok/other.tar.gz"
 same_tree third other
 
 # The same, twice in one write.
-fetch "$httpd/404/fourth.tar.gz" "$other" fourth
+more=$(make_image more)
+fetch "$httpd/404/fourth.tar.gz" "$more" fourth
 failed_with fourth http-status
-line="$httpd/ok/other.tar.gz $other fourth"
+line="$httpd/ok/more.tar.gz $more fourth"
 succeeds write "$mnt/ctl/fetch" "$line\n$line\n"
 wait_state fourth ACTIVE
-same_tree fourth other
+same_tree fourth more

@@ -18,8 +18,22 @@ export LC_ALL=C
 here=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 : "${IMGSTOREFS:?the daemon to test}" "${IMGSTORE:?the client to test}"
 : "${IMGSTORE_HELPER:?the unpacking helper to test}"
+export PYTHONDONTWRITEBYTECODE=1
 python=/usr/bin/python3
 [ -x "$python" ] || python=python3
+
+# A mount namespace of the test's own: its mounts end with it, and tests that run side by side do not
+# hold each other's overlays. The copy of those that are mounted outside is let go at once.
+if [ "$(id -u)" = 0 ] && [ -z "${IMGSTORE_TEST_NAMESPACE-}" ]; then
+    IMGSTORE_TEST_NAMESPACE=yes exec unshare -m --propagation private bash "$0" "$@"
+fi
+unset IMGSTORE_TEST_NAMESPACE
+if [ "$(id -u)" = 0 ]; then
+    while read -r mount; do
+        umount -l "$(printf %b "$mount")"
+    done < <(awk '/ - fuse\.imgstorefs |upperdir=[^ ]*\/overlays\/[^ ]+\/upper/ { print $5 }' \
+        /proc/self/mountinfo | tac)
+fi
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/imgstorefs-test.XXXXXX")
 chmod 755 "$work"
@@ -122,7 +136,7 @@ refused()
     local errno=$1 file=$2 data=$3 shown=${4-${3%\\n}} line
     fails_with "$errno" write "$mnt/ctl/$file" "$data"
     line=$(tail -n1 "$mnt/ctl/error_log")
-    [[ $line =~ ^$time_re\ (ctl/)?$file\ $errno\ \" ]] || fail "error_log begins otherwise: $line"
+    [[ $line =~ ^$time_re\ ctl/$file\ $errno\ \" ]] || fail "error_log begins otherwise: $line"
     [[ $line == *" $errno \"$shown\" "?* ]] || fail "error_log shows no \"$shown\": $line"
 }
 
@@ -133,7 +147,8 @@ start_daemon()
 {
     launch_daemon "$@"
     local end=$((SECONDS + 20))
-    until [ -e "$mnt/version" ]; do
+    # To read, not to look: a dead mount still shows what the kernel remembers.
+    until read_value version; do
         kill -0 "$daemon_pid" 2>/dev/null || fail "the daemon did not start"
         [ $SECONDS -lt $end ] || fail "no tree after 20 s"
         sleep 0.02
@@ -143,7 +158,7 @@ start_daemon()
 launch_daemon()
 {
     IMGSTORE_HOLD=$hold "$IMGSTOREFS" -f -o "db=$db,store=$store,helper=$IMGSTORE_HELPER" \
-        -o log_level=debug,retry_delay=100ms "$@" "$mnt" >>"$log" 2>&1 </dev/null &
+        -o log_level=debug,retry_delay=100ms "$@" "$mnt" >>"$log" 2>&1 </dev/null 9<&- &
     daemon_pid=$!
 }
 
@@ -328,6 +343,27 @@ same_tree()
         fail "$1 is not what was packed"
 }
 
+# sit_in NAME: $sitter, a process whose working directory is that image's rootfs.
+sit_in()
+{
+    (cd "$mnt/images/$1/rootfs" && exec sleep 100) &
+    sitter=$!
+    in_background $sitter
+    eventually 5 sits_in "$1"
+}
+
+sits_in()
+{
+    [ "$(readlink "/proc/$sitter/cwd")" = "$(realpath "$store")/active/$1" ] &&
+        [ "$(cat "/proc/$sitter/comm")" = sleep ]
+}
+
+stand_up()
+{
+    kill "$sitter"
+    wait "$sitter" 2>/dev/null || true
+}
+
 # mounts_below DIR: mount points there, deepest last.
 mounts_below()
 {
@@ -352,7 +388,11 @@ nothing_left_over()
 
 nothing_half_done()
 {
-    eventually 5 nothing_left_over
+    local end=$((SECONDS + 6))
+    until nothing_left_over; do
+        [ $SECONDS -lt $end ] || fail "is left over: $(leftovers)"
+        sleep 0.02
+    done
     is "integrity of the database" "$(sqlite3 "$db" 'PRAGMA integrity_check')" ok
 }
 
@@ -394,8 +434,8 @@ clean_up()
     local status=$? p m
     trap - EXIT
     set +eu
-    trap '' INT TERM
-    [ $status = 0 ] || [ $status = 77 ] || show_failure >&2
+    trap '' INT TERM PIPE
+    [ $status = 0 ] || [ $status = 77 ] || [ -n "${quiet-}" ] || show_failure >&2
     exec 2>/dev/null
     rm -rf "$hold"
     for p in "${helpers_of_test[@]}"; do

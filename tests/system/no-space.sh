@@ -11,7 +11,7 @@ start_daemon -o min_free=0
 sum=$(make_image web tar.gz 12000)
 fetch "$httpd/ok/web.tar.gz" "$sum" web
 failed_with web no-space
-eventually 5 nothing_left_over
+nothing_half_done
 active small
 mount -o remount,size=64M "$work/small"
 succeeds write "$mnt/ctl/retry" 'web\n'

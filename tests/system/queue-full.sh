@@ -15,7 +15,7 @@ for n in {1..10}; do
 done
 is "the first that finds no room" "$word" EAGAIN
 matches "its number" "$n" '[56]'
-matches "error_log" "$(tail -n1 "$mnt/ctl/error_log")" ".* fetch EAGAIN \"http.* n$n\" .+"
+matches "error_log" "$(tail -n1 "$mnt/ctl/error_log")" ".* ctl/fetch EAGAIN \"http.* n$n\" .+"
 taken=$(ls "$mnt/images" | wc -l)
 is "images" "$taken" $((n - 1))
 succeeds write "$mnt/ctl/remove" 'n2\n'

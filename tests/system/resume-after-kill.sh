@@ -5,12 +5,12 @@ needs_mounts
 start_httpd
 start_daemon
 
-sum=$(make_image web tar.gz 400)
-fetch "$httpd/stallx1/web.tar.gz?at=200000" "$sum" web
+sum=$(make_image web tar.gz 2000)
+fetch "$httpd/stallx1/web.tar.gz?at=1500000" "$sum" web
 downloaded()
 {
     read_value images/web/progress
-    [[ $value == *' 200000 '* ]]
+    [[ $value == *' 1500000 '* ]]
 }
 eventually 10 downloaded
 kill_daemon

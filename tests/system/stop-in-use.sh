@@ -7,14 +7,7 @@ start_daemon
 active web
 active idle
 
-(cd "$mnt/images/web/rootfs" && exec sleep 100) &
-sitter=$!
-in_background $sitter
-in_it()
-{
-    [ "$(readlink "/proc/$sitter/cwd")" = "$(realpath "$store")/active/web" ]
-}
-eventually 5 in_it
+sit_in web
 stop_daemon
 is "what is still mounted" "$(mounts_below "$store/active")" "$(realpath "$store")/active/web"
 ! mountpoint -q "$mnt" || fail "the tree is still mounted"
@@ -23,7 +16,6 @@ is "what the sitter sees" "$(cat "/proc/$sitter/cwd/etc/image-name")" web
 start_daemon
 wait_state web ACTIVE
 wait_state idle ACTIVE
-kill $sitter
-wait $sitter 2>/dev/null || true
+stand_up
 stop_daemon
 no_mounts

@@ -17,7 +17,7 @@ pad more 65537 >"$work/more"
 pad huge 1000000 >"$work/huge"
 is "size" "$(stat -c %s "$work/full")" 65536
 fails_with E2BIG write "$mnt/ctl/fetch" "@$work/more"
-matches "error_log" "$(tail -n1 "$mnt/ctl/error_log")" "$time_re fetch E2BIG \".*\" .+"
+matches "error_log" "$(tail -n1 "$mnt/ctl/error_log")" "$time_re ctl/fetch E2BIG \".*\" .+"
 fails_with E2BIG write "$mnt/ctl/fetch" "@$work/huge"
 fails_with E2BIG write "$mnt/ctl/remove" "@$work/huge"
 succeeds write "$mnt/ctl/fetch" "@$work/full"
