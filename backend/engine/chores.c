@@ -233,7 +233,7 @@ static void finish_scan(struct engine *e, struct job *job)
 static int sweep(struct job *job, struct err *err)
 {
     const struct paths *p = job->stage.paths;
-    const int dirs[] = {p->blobs, p->images, p->overlays};
+    const int dirs[] = {p->blobs, p->images, p->overlays, p->active};
     int result = 0;
     for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
         int r = paths_empty_trash(dirs[i]);

@@ -612,7 +612,7 @@ Test(sink_dir, is_chosen_by_name)
     struct paths paths = {.images = open("/tmp", O_RDONLY | O_DIRECTORY)};
     cr_assert_eq(sink_choose("auto", &paths, &kind, &err), 0);
     cr_assert_eq(kind, &sink_dir);
-    cr_assert_eq(sink_choose("directory", &paths, &kind, &err), 0);
+    cr_assert_eq(sink_choose("dir", &paths, &kind, &err), 0);
     cr_assert_eq(err.num, 0);
     cr_assert_lt(sink_choose("nonsense", &paths, &kind, &err), 0);
     cr_assert(strstr(err.text, "nonsense"));

@@ -325,7 +325,7 @@ static int dir_finish(void *sink, const struct namespace *ns, struct err *err)
 }
 
 const struct sink_kind sink_dir = {
-    .name = "directory",
+    .name = "dir",
     .probe = dir_probe,
     .open = dir_open,
     .implied = dir_implied,
