@@ -180,7 +180,7 @@ static void push_cleanup(struct engine *e, struct request *request, int64_t befo
 {
     struct err err = {0};
     struct cleanup *c = calloc(1, sizeof *c);
-    struct job *job = c ? work_job(e, NULL, QUEUE_CHORE, scan) : NULL;
+    struct job *job = c ? job_new(e, NULL, QUEUE_CHORE, scan) : NULL;
     if (!job) {
         free(c);
         err_sys(&err, ENOMEM, "cannot clean up");
@@ -233,7 +233,7 @@ static void finish_scan(struct engine *e, struct job *job)
 static int sweep(struct job *job, struct err *err)
 {
     const struct paths *p = job->stage.paths;
-    const int dirs[] = {p->blobs, p->images, p->overlays};
+    const int dirs[] = {p->blobs, p->images, p->overlays, p->active};
     int result = 0;
     for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
         int r = paths_empty_trash(dirs[i]);
@@ -245,7 +245,7 @@ static int sweep(struct job *job, struct err *err)
 
 void chores_sweep(struct engine *e, struct request *then)
 {
-    struct job *job = work_job(e, NULL, QUEUE_CHORE, sweep);
+    struct job *job = job_new(e, NULL, QUEUE_CHORE, sweep);
     if (!job) {
         request_reply(then, NULL); /* the next sweep takes it along */
         return;
@@ -263,7 +263,7 @@ void chores_finished(struct engine *e, struct job *job)
             log_warn(NULL, "%s", job->err.text);
         request_reply(job->stage.ctx, NULL);
     }
-    work_free_job(job);
+    job_free(job);
 }
 
 struct request *chores_drop(struct job *job)

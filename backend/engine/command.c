@@ -197,7 +197,7 @@ static void reply_event(struct engine *e, struct request *request, enum fsm_even
     if (r == 0 && !is_already(image, &next))
         r = work_commit(e, image, &next, row->stage, &err);
     if (r == 0 && event == FSM_EV_CANCEL)
-        (void)work_halt(e, image);
+        (void)job_halt(e, image);
     request_reply(request, r < 0 ? &err : NULL);
 }
 
@@ -251,7 +251,7 @@ static void give_up(struct engine *e, struct image *image, const struct err *err
 static void push_unmount(struct engine *e, struct image *image)
 {
     struct err err = {0};
-    image->job = work_job(e, image, QUEUE_MOUNT, chores_unmount);
+    image->job = job_new(e, image, QUEUE_MOUNT, chores_unmount);
     if (!image->job) {
         err_sys(&err, ENOMEM, "cannot unmount");
         give_up(e, image, &err);
@@ -334,7 +334,7 @@ static void remove_image(struct engine *e, struct request *request)
     image->removing = true;
     image->waits = request;
     work_unready(image);
-    if (work_halt(e, image))
+    if (job_halt(e, image))
         continue_remove(e, image);
 }
 
@@ -357,7 +357,7 @@ void command_continue(struct engine *e, struct image *image, struct job *job)
     bool was_unmount = job->run == chores_unmount;
     int status = job->status;
     struct err err = job->err;
-    work_free_job(job);
+    job_free(job);
     if (!was_unmount)
         continue_remove(e, image);
     else if (status < 0)

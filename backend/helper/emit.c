@@ -24,7 +24,7 @@ void emit_free(struct emit *e)
 
 bool emit_has_room(const struct emit *e)
 {
-    return EMIT_BYTES - e->len >= WIRE_RECORD_MAX;
+    return EMIT_BYTES - e->len >= (size_t)WIRE_RECORD_MAX;
 }
 
 static void add(struct emit *e, const void *data, size_t n)

@@ -176,7 +176,8 @@ static int read_xattrs(struct archive_entry *ae, struct entry *e, struct err *er
         bool again = size <= LIMIT_XATTRS_MAX && has_xattr(e, name, name_len);
         seen += name_len + size;
         kept += again ? 0 : name_len + size;
-        if (size > LIMIT_XATTRS_MAX || kept > LIMIT_XATTRS_MAX || seen > 4 * LIMIT_XATTRS_MAX)
+        if (size > LIMIT_XATTRS_MAX || kept > LIMIT_XATTRS_MAX ||
+            seen > (size_t)4 * LIMIT_XATTRS_MAX)
             return entry_fail(e->path, err, ERR_TOO_LARGE_FILE, E2BIG,
                               "xattrs over %d bytes, the most that an entry may have",
                               LIMIT_XATTRS_MAX);

@@ -13,8 +13,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define INFLATE_IN_BYTES  (256 * 1024)
-#define INFLATE_OUT_BYTES (256 * 1024)
+#define INFLATE_IN_BYTES  ((size_t)256 * 1024)
+#define INFLATE_OUT_BYTES ((size_t)256 * 1024)
 #define INFLATE_MEMORY_BYTES                                                                       \
     (128 << 20) /* what a stream may ask of its decoder: window, dictionary */
 

@@ -29,7 +29,7 @@ static void tell(int argc, char **argv)
     for (int i = 1; i < NSIG; i++) {
         struct sigaction a;
         odd += sigismember(&blocked, i) == 1;
-        ignored += sigaction(i, NULL, &a) == 0 && a.sa_handler != SIG_DFL;
+        ignored += sigaction(i, NULL, &a) == 0 && a.sa_handler == SIG_IGN;
     }
     prctl(PR_GET_PDEATHSIG, &death);
     text_add(&what, "fds");
@@ -71,8 +71,10 @@ int main(int argc, char **argv)
         io_write(WIRE_RECORDS_FD, wire, s.wire_len);
     while (s.action == FAKE_FLOOD && io_write(WIRE_RECORDS_FD, wire, s.wire_len) == 0)
         ;
-    if (s.action == FAKE_SIGNAL)
+    if (s.action == FAKE_SIGNAL) {
+        signal((int)s.arg, SIG_DFL); /* a sanitizer may have its own */
         raise((int)s.arg);
+    }
     if (s.action == FAKE_LINGER)
         close(WIRE_RECORDS_FD);
     if (s.action == FAKE_LINGER || s.action == FAKE_HANG)

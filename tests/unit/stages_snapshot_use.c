@@ -2,6 +2,7 @@
 #include "snapshot_store.h"
 
 #include <linux/fs.h>
+#include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/statvfs.h>
 
@@ -332,6 +333,41 @@ Test(snapshot_use, is_seen_where_nothing_can_be_written)
     sitter_end(&sit);
     int r = s.b->unmount(&s.p, "web", DIGEST, POLICY_STRICT, &s.err);
     set_immutable("web", false);
+    cr_assert_eq(r, 0, "%s", s.err.text);
+}
+
+static volatile bool done;
+
+/* Children that live a while: what they got a copy of stays open as long. */
+static void *fork_on(void *arg)
+{
+    while (!done) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            usleep(20000);
+            _exit(0);
+        }
+        usleep(200);
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            ;
+    }
+    while (waitpid(-1, NULL, 0) > 0)
+        ;
+    return NULL;
+}
+
+Test(snapshot_use, not_by_what_is_forked_meanwhile)
+{
+    pthread_t t;
+    cr_assert_eq(pthread_create(&t, NULL, fork_on, NULL), 0);
+    int r = 0;
+    for (int i = 0; i < 50 && r == 0; i++) {
+        r = s.b->mount(&s.p, "web", DIGEST, POLICY_STRICT, &s.err);
+        if (r == 0)
+            r = s.b->unmount(&s.p, "web", DIGEST, POLICY_STRICT, &s.err);
+    }
+    done = true;
+    pthread_join(t, NULL);
     cr_assert_eq(r, 0, "%s", s.err.text);
 }
 

@@ -214,11 +214,25 @@ static long clamp_ms(int64_t ms)
     return ms < 1 ? 1 : ms > INT32_MAX ? INT32_MAX : (long)ms;
 }
 
+/* Where OpenSSL's and curl's users say that their own authorities are; the system's, where they say
+ * nothing. */
+static unsigned configure_trust(CURL *easy)
+{
+    const char *bundle = getenv("CURL_CA_BUNDLE"), *file = getenv("SSL_CERT_FILE");
+    const char *dir = getenv("SSL_CERT_DIR");
+    unsigned failed = 0;
+    if (bundle || file)
+        failed |= curl_easy_setopt(easy, CURLOPT_CAINFO, bundle ? bundle : file);
+    if (dir)
+        failed |= curl_easy_setopt(easy, CURLOPT_CAPATH, dir);
+    return failed;
+}
+
 /* What is the same for every hop. libcurl fails here for want of memory alone. No cookies, no
  * netrc, no decoding: their options are left alone, and off. */
 static bool configure(CURL *easy, const struct transport_request *request)
 {
-    unsigned failed = 0;
+    unsigned failed = configure_trust(easy);
     failed |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     failed |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     /* One body gains nothing from multiplexing, and HTTP/1.1 is faster on one stream. */

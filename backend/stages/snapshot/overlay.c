@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "stages/snapshot/aside.h"
 #include "stages/snapshot/holder.h"
 #include "stages/snapshot/layer.h"
 #include "stages/snapshot/super.h"
@@ -67,20 +68,6 @@ static int attach(const struct paths *p, const char *name, int mount, struct err
     return super_attach(mount, p->active, name, err);
 }
 
-static int mount_layer(const struct paths *p, const char *name, int lower, enum policy policy,
-                       struct err *err)
-{
-    struct layer layer CLEANUP_LAYER = LAYER_NONE;
-    int r = layer_make(p, name, lower, &layer, err);
-    if (r < 0)
-        return r;
-    char source[PATHS_FILE_MAX];
-    snprintf(source, sizeof source, "imgstore:%s", name);
-    struct super s = {.source = source, .lower = lower, .upper = layer.upper, .work = layer.work};
-    int mount CLEANUP_CLOSE = super_make(&s, policy, err);
-    return mount < 0 ? mount : attach(p, name, mount, err);
-}
-
 static int open_image(const struct paths *p, const char *key, struct err *err)
 {
     char root[PATHS_FILE_MAX];
@@ -92,32 +79,60 @@ static int open_image(const struct paths *p, const char *key, struct err *err)
     return fd;
 }
 
+/* What is to be mounted. */
+struct wanted {
+    const struct paths *paths;
+    const char *name, *key;
+    enum policy policy;
+    const struct holder *holder; /* who can lend the superblock; NULL: it is made */
+    struct err *err;
+};
+
+static int mount_layer(const struct wanted *w)
+{
+    int lower CLEANUP_CLOSE = open_image(w->paths, w->key, w->err);
+    if (lower < 0)
+        return lower;
+    struct layer layer CLEANUP_LAYER = LAYER_NONE;
+    int r = layer_make(w->paths, w->name, lower, &layer, w->err);
+    if (r < 0)
+        return r;
+    char source[PATHS_FILE_MAX];
+    snprintf(source, sizeof source, "imgstore:%s", w->name);
+    struct super s = {.source = source, .lower = lower, .upper = layer.upper, .work = layer.work};
+    int mount CLEANUP_CLOSE = super_make(&s, w->policy, w->err);
+    return mount < 0 ? mount : attach(w->paths, w->name, mount, w->err);
+}
+
+/* After an unmount that turned out not to be the last one the same superblock is mounted here
+ * again, as two over one layer would overwrite each other's files. Only where nobody is found who
+ * could lend it a new one has to do. */
+static int mount_wanted(void *ctx)
+{
+    const struct wanted *w = ctx;
+    int mount CLEANUP_CLOSE = w->holder ? holder_borrow(w->holder) : -1;
+    if (mount >= 0 && super_set_flags(mount, w->policy) == 0)
+        return attach(w->paths, w->name, mount, w->err);
+    return mount_layer(w);
+}
+
+static int mount_aside(struct wanted *w)
+{
+    int r = aside_run(mount_wanted, w);
+    return r == -EAGAIN ? err_set(w->err, ERR_MOUNT_FAILED, EAGAIN, "no thread to mount on") : r;
+}
+
 static int overlay_mount(const struct paths *p, const char *name, const char *key,
                          enum policy policy, struct err *err)
 {
     if (overlay_mounted(p, name))
         return 0;
-    int lower CLEANUP_CLOSE = open_image(p, key, err);
-    if (lower < 0)
-        return lower;
     if (layer_in_use(p, name)) {
         struct holder h;
         return find_holder(p, name, 0, &h, err);
     }
-    return mount_layer(p, name, lower, policy, err);
-}
-
-/* After an unmount that turned out not to be the last one: the same superblock is mounted here
- * again, as two over one layer would overwrite each other's files. Only where nobody is found who
- * could lend it a new one has to do. */
-static int bring_back(const struct paths *p, const char *name, const char *key, enum policy policy,
-                      const struct holder *h, struct err *err)
-{
-    int mount CLEANUP_CLOSE = holder_borrow(h);
-    if (mount >= 0 && super_set_flags(mount, policy) == 0)
-        return attach(p, name, mount, err);
-    int lower CLEANUP_CLOSE = open_image(p, key, err);
-    return lower < 0 ? lower : mount_layer(p, name, lower, policy, err);
+    struct wanted w = {.paths = p, .name = name, .key = key, .policy = policy, .err = err};
+    return mount_aside(&w);
 }
 
 static int detach(const struct paths *p, const char *name, struct err *err)
@@ -143,8 +158,10 @@ static int overlay_unmount(const struct paths *p, const char *name, const char *
     if (layer_in_use(p, name)) {
         struct holder h;
         struct err failed;
+        struct wanted w = {
+            .paths = p, .name = name, .key = key, .policy = policy, .holder = &h, .err = &failed};
         r = find_holder(p, name, dev, &h, err);
-        if (dev && bring_back(p, name, key, policy, &h, &failed) < 0)
+        if (dev && mount_aside(&w) < 0)
             err_context(err, "cannot be mounted again (%s)", failed.text);
         return r;
     }

@@ -20,8 +20,8 @@ struct option {
  * long) or the option cannot spell it, the descriptor. */
 static const char *spell(char out[static VALUE_MAX], int fd)
 {
-    char link[32];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    char link[48]; /* not /proc/self: descriptors may be this thread's own */
+    snprintf(link, sizeof link, "/proc/thread-self/fd/%d", fd);
     ssize_t n = readlink(link, out, VALUE_MAX);
     if (n <= 0 || n == VALUE_MAX || memchr(out, ',', (size_t)n) || memchr(out, ':', (size_t)n) ||
         memchr(out, '\\', (size_t)n))

@@ -16,8 +16,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* What was copied is given back in steps of this, so that disk use does not double; a step is few
- * enough calls that they cost nothing. */
+/* What was copied is given back in steps of this, so that disk use does not double; and what is
+ * given back soon is never written to the disk. */
 #define PUNCH_STEP (64 << 20)
 
 struct sink_dir {
@@ -146,16 +146,21 @@ static int fail_xattrs(struct err *err, int num, const char *path)
 }
 
 /* Owner first: a change of owner clears setuid and capabilities. The mode after xattrs: without
- * root, a file that is read-only takes none. Times last. */
+ * root, a file that is read-only takes none, and an ACL changes the mode. Times last. What a new
+ * file has already is left alone: that saves a tenth of the time that a small one takes. */
 static int set_meta(const struct sink_dir *s, int fd, const struct entry *e, struct err *err)
 {
     struct timespec times[2];
+    struct stat st;
     int r;
-    if (s->is_root && fchown(fd, e->meta.uid, e->meta.gid) < 0)
+    if (fstat(fd, &st) < 0)
+        return fail(err, errno, "stat", e->path);
+    if (s->is_root && (st.st_uid != e->meta.uid || st.st_gid != e->meta.gid) &&
+        fchown(fd, e->meta.uid, e->meta.gid) < 0)
         return fail(err, errno, "set the owner of", e->path);
     if ((r = set_xattrs(fd, NULL, e->xattrs, e->xattrs_len)) < 0)
         return fail_xattrs(err, -r, e->path);
-    if (fchmod(fd, e->meta.mode) < 0)
+    if (((st.st_mode & 07777) != e->meta.mode || e->xattrs_len > 0) && fchmod(fd, e->meta.mode) < 0)
         return fail(err, errno, "set the mode of", e->path);
     times_of(&e->meta, times);
     if (futimens(fd, times) < 0)
@@ -188,7 +193,7 @@ static int set_meta_at(const struct sink_dir *s, int at, const char *name, const
 static void give_back(struct sink_dir *s, const struct entry *e)
 {
     int64_t end = (int64_t)(e->offset + e->size) / WIRE_BLOCK * WIRE_BLOCK;
-    s->copied = end > s->copied ? end : s->copied;
+    s->copied = e->offset > 0 && end > s->copied ? end : s->copied;
     if (s->copied - s->punched < PUNCH_STEP)
         return;
     /* Where it is not supported, the file is only larger. */
@@ -200,7 +205,8 @@ static void give_back(struct sink_dir *s, const struct entry *e)
 static int make_file(struct sink_dir *s, int at, const char *name, const struct entry *e,
                      struct err *err)
 {
-    int fd CLEANUP_CLOSE = beneath_open(at, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    mode_t mode = (e->meta.mode & 0777) | 0600;
+    int fd CLEANUP_CLOSE = beneath_open(at, name, O_WRONLY | O_CREAT | O_EXCL, mode);
     if (fd < 0)
         return fail(err, -fd, "make file", e->path);
     int r = contents_copy(s->place.data, e->offset, e->size, fd, s->place.cancel_fd);
@@ -319,7 +325,7 @@ static int dir_finish(void *sink, const struct namespace *ns, struct err *err)
 }
 
 const struct sink_kind sink_dir = {
-    .name = "directory",
+    .name = "dir",
     .probe = dir_probe,
     .open = dir_open,
     .implied = dir_implied,
