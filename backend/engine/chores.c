@@ -20,6 +20,10 @@ int chores_unmount(struct job *job, struct err *err)
     const struct stage_job *s = &job->stage;
     char key[PATHS_FILE_MAX];
     paths_image(key, s->sha256, s->policy);
+    int r = s->settings->snapshot->busy(s->paths, s->name, err);
+    if (r < 0)
+        return r;
+    registry_hide_rootfs(((struct engine *)job->owner)->registry, job->image, true);
     return s->settings->snapshot->unmount(s->paths, s->name, key, s->policy, err);
 }
 

@@ -105,12 +105,17 @@ enum queue_pool job_pool(enum fsm_stage stage);
 /* The image as it would be after `event`: a copy to change further. NULL row: does not fit. */
 const struct fsm_row *work_prepare(const struct image *image, enum fsm_event event,
                                    struct image *next);
-/* Within a transaction: writes the row and its history. */
+/* One transaction: all of what write does, or nothing. A failure shows in health until the next one
+ * succeeds. */
+int work_transact(struct engine *e,
+                  int (*write)(struct engine *e, const void *ctx, struct err *err), const void *ctx,
+                  struct err *err);
+/* Within one: writes the row and its history. */
 int work_write(struct engine *e, const struct image *next, enum fsm_state from, struct err *err);
 /* After the commit: publishes, tells the observer, sets the image on its way. */
 void work_apply(struct engine *e, struct image *image, const struct image *next,
                 enum fsm_stage stage);
-/* All of it in one transaction of its own. */
+/* Both, in a transaction of its own. */
 int work_commit(struct engine *e, struct image *image, const struct image *next,
                 enum fsm_stage stage, struct err *err);
 /* Puts an image without a job (back) on its way, as its state asks. */

@@ -125,18 +125,42 @@ void work_apply(struct engine *e, struct image *image, const struct image *next,
         make_ready(e, image);
 }
 
+int work_transact(struct engine *e,
+                  int (*write)(struct engine *e, const void *ctx, struct err *err), const void *ctx,
+                  struct err *err)
+{
+    struct err trouble = {0};
+    int r = db_begin(e->db, &trouble);
+    if (r == 0)
+        r = write(e, ctx, &trouble);
+    if (r == 0)
+        r = db_commit(e->db, &trouble);
+    if (r < 0) {
+        db_rollback(e->db);
+        e->next_postponed = text_monotonic_ms() + ENGINE_POSTPONE_MS;
+        *err = trouble;
+    }
+    e->trouble = trouble;
+    return r;
+}
+
+struct change {
+    const struct image *next;
+    enum fsm_state from;
+};
+
+static int write_change(struct engine *e, const void *ctx, struct err *err)
+{
+    const struct change *change = ctx;
+    return work_write(e, change->next, change->from, err);
+}
+
 int work_commit(struct engine *e, struct image *image, const struct image *next,
                 enum fsm_stage stage, struct err *err)
 {
-    int r = db_begin(e->db, err);
-    if (r == 0)
-        r = work_write(e, next, image->state, err);
-    if (r == 0)
-        r = db_commit(e->db, err);
-    if (r < 0) {
-        db_rollback(e->db);
+    int r = work_transact(e, write_change, &(struct change){next, image->state}, err);
+    if (r < 0)
         return r;
-    }
     log_debug(image->name, "%s -> %s", fsm_state_word(image->state), fsm_state_word(next->state));
     work_apply(e, image, next, stage);
     return 0;
@@ -155,17 +179,14 @@ void work_resume(struct engine *e, struct image *image)
 
 /* --- claims */
 
-static void claim(struct engine *e, struct image *image)
+static int claim(struct engine *e, struct image *image)
 {
     struct image next;
     struct err err = {0};
     const struct fsm_row *row = work_prepare(image, FSM_EV_CLAIM, &next);
     if (row->to == FSM_DOWNLOADING)
         next.attempts++;
-    if (work_commit(e, image, &next, row->stage, &err) < 0) {
-        e->trouble = err;
-        e->next_postponed = text_monotonic_ms() + ENGINE_POSTPONE_MS;
-    }
+    return work_commit(e, image, &next, row->stage, &err);
 }
 
 static bool can_claim(struct engine *e, const struct image *image)
@@ -195,10 +216,10 @@ void work_dispatch(struct engine *e)
     e->held = false;
     if (e->trouble.num && text_monotonic_ms() < e->next_postponed)
         return;
-    e->trouble.num = 0;
     for (size_t pool = 0; pool < QUEUE_POOLS; pool++)
-        for (struct image *i; !e->trouble.num && (i = next_claim(e, (enum queue_pool)pool));)
-            claim(e, i);
+        for (struct image *i; (i = next_claim(e, (enum queue_pool)pool));)
+            if (claim(e, i) < 0)
+                return;
 }
 
 /* --- outcomes */
@@ -267,8 +288,6 @@ static void settle(struct engine *e, struct image *image, struct job *job)
     }
     if (work_commit(e, image, &next, row->stage, &err) < 0) {
         log_error(image->name, "%s", err.text);
-        e->trouble = err;
-        e->next_postponed = text_monotonic_ms() + ENGINE_POSTPONE_MS;
         image->job = job;
         job->next = e->postponed;
         e->postponed = job;
