@@ -20,6 +20,7 @@ struct program {
     struct ops ops;
     struct fuse_session *session;
     bool mounted;
+    char mountpoint[PATH_MAX], helper[PATH_MAX]; /* absolute: the background's folder is / */
 };
 
 /* --- what only prints */
@@ -90,12 +91,25 @@ static int mount_tree(struct program *p, struct err *err)
     int r = detach_stale(p->options.mountpoint, err);
     if (r < 0)
         return r;
-    if (fuse_session_mount(p->session, p->options.mountpoint) < 0)
+    if (!realpath(p->options.mountpoint, p->mountpoint))
+        return err_sys(err, errno, "cannot resolve the mount point %s", p->options.mountpoint);
+    if (fuse_session_mount(p->session, p->mountpoint) < 0)
         return err_set(err, ERR_INTERNAL, EIO, "cannot mount at %s%s", p->options.mountpoint,
                        access("/dev/fuse", R_OK | W_OK) < 0
                            ? ": /dev/fuse is missing or closed to you; load the fuse module"
                            : "");
     p->mounted = true;
+    return 0;
+}
+
+static int find_helper(struct program *p, struct err *err)
+{
+    if (!realpath(p->options.helper, p->helper))
+        return err_set(err, ERR_INTERNAL, errno,
+                       "unpacking helper %s: %s; say where it is with "
+                       "--helper",
+                       p->options.helper, strerror(errno));
+    p->config.helper = p->helper;
     return 0;
 }
 
@@ -112,6 +126,8 @@ static int set_up(struct program *p, struct err *err)
     p->ops.started = text_now_ms();
     p->ops.error_log = error_log_new();
     int r = p->ops.error_log ? find_group(p, err) : err_sys(err, ENOMEM, "cannot start");
+    if (r == 0)
+        r = find_helper(p, err);
     if (r == 0)
         r = make_session(p, err);
     if (r == 0)

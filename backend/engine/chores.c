@@ -20,6 +20,10 @@ int chores_unmount(struct job *job, struct err *err)
     const struct stage_job *s = &job->stage;
     char key[PATHS_FILE_MAX];
     paths_image(key, s->sha256, s->policy);
+    int r = s->settings->snapshot->busy(s->paths, s->name, err);
+    if (r < 0)
+        return r;
+    registry_hide_rootfs(((struct engine *)job->owner)->registry, job->image, true);
     return s->settings->snapshot->unmount(s->paths, s->name, key, s->policy, err);
 }
 
@@ -180,7 +184,7 @@ static void push_cleanup(struct engine *e, struct request *request, int64_t befo
 {
     struct err err = {0};
     struct cleanup *c = calloc(1, sizeof *c);
-    struct job *job = c ? work_job(e, NULL, QUEUE_CHORE, scan) : NULL;
+    struct job *job = c ? job_new(e, NULL, QUEUE_CHORE, scan) : NULL;
     if (!job) {
         free(c);
         err_sys(&err, ENOMEM, "cannot clean up");
@@ -245,7 +249,7 @@ static int sweep(struct job *job, struct err *err)
 
 void chores_sweep(struct engine *e, struct request *then)
 {
-    struct job *job = work_job(e, NULL, QUEUE_CHORE, sweep);
+    struct job *job = job_new(e, NULL, QUEUE_CHORE, sweep);
     if (!job) {
         request_reply(then, NULL); /* the next sweep takes it along */
         return;
@@ -263,7 +267,7 @@ void chores_finished(struct engine *e, struct job *job)
             log_warn(NULL, "%s", job->err.text);
         request_reply(job->stage.ctx, NULL);
     }
-    work_free_job(job);
+    job_free(job);
 }
 
 struct request *chores_drop(struct job *job)

@@ -118,15 +118,17 @@ static int write_planned(struct engine *e, struct planned *p, struct err *err)
     return images_history(e->db, &row, "", row.state, p->made->created, err);
 }
 
-static int write_plan(struct engine *e, struct planned *plan, size_t n, struct err *err)
+struct plan {
+    struct planned *lines;
+    size_t count;
+};
+
+static int write_plan(struct engine *e, const void *ctx, struct err *err)
 {
-    int r = db_begin(e->db, err);
-    for (size_t i = 0; r == 0 && i < n; i++)
-        r = write_planned(e, &plan[i], err);
-    if (r == 0)
-        r = db_commit(e->db, err);
-    if (r < 0)
-        db_rollback(e->db);
+    const struct plan *plan = ctx;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < plan->count; i++)
+        r = write_planned(e, &plan->lines[i], err);
     return r;
 }
 
@@ -166,7 +168,7 @@ static void fetch(struct engine *e, struct request *request)
     if (r == 0)
         r = check_room(e, plan, n, &err);
     if (r == 0)
-        r = write_plan(e, plan, n, &err);
+        r = work_transact(e, write_plan, &(struct plan){plan, n}, &err);
     for (size_t i = 0; i < planned; i++) {
         if (r == 0)
             apply_planned(e, &plan[i]);
@@ -197,7 +199,7 @@ static void reply_event(struct engine *e, struct request *request, enum fsm_even
     if (r == 0 && !is_already(image, &next))
         r = work_commit(e, image, &next, row->stage, &err);
     if (r == 0 && event == FSM_EV_CANCEL)
-        (void)work_halt(e, image);
+        (void)job_halt(e, image);
     request_reply(request, r < 0 ? &err : NULL);
 }
 
@@ -231,19 +233,12 @@ static int change_deactivate(const struct image *image, struct image *next, stru
 
 /* --- commands that unmount first */
 
-static void unhide(struct engine *e, struct image *image, bool hide)
-{
-    registry_edit(e->registry);
-    image->hides_rootfs = hide;
-    registry_publish(e->registry);
-}
-
 /* The command is over, with the image where it was. */
 static void give_up(struct engine *e, struct image *image, const struct err *err)
 {
     struct request *request = steal_ptr(image->waits);
     image->removing = false;
-    unhide(e, image, false);
+    registry_hide_rootfs(e->registry, image->id, false);
     work_resume(e, image);
     request_reply(request, err);
 }
@@ -251,13 +246,12 @@ static void give_up(struct engine *e, struct image *image, const struct err *err
 static void push_unmount(struct engine *e, struct image *image)
 {
     struct err err = {0};
-    image->job = work_job(e, image, QUEUE_MOUNT, chores_unmount);
+    image->job = job_new(e, image, QUEUE_MOUNT, chores_unmount);
     if (!image->job) {
         err_sys(&err, ENOMEM, "cannot unmount");
         give_up(e, image, &err);
         return;
     }
-    unhide(e, image, true);
     queue_push(e->queue, image->job);
 }
 
@@ -275,27 +269,19 @@ static void finish_deactivate(struct engine *e, struct image *image)
     request_reply(steal_ptr(image->waits), NULL);
 }
 
-static int commit_removal(struct engine *e, const struct image *image, struct err *err)
+static int write_removal(struct engine *e, const void *ctx, struct err *err)
 {
     struct images_row row;
-    registry_row(image, &row);
-    int r = db_begin(e->db, err);
-    if (r == 0)
-        r = images_history(e->db, &row, row.state, fsm_state_word(FSM_GONE), text_now_ms(), err);
-    if (r == 0)
-        r = images_delete(e->db, row.id, err);
-    if (r == 0)
-        r = db_commit(e->db, err);
-    if (r < 0)
-        db_rollback(e->db);
-    return r;
+    registry_row(ctx, &row);
+    int r = images_history(e->db, &row, row.state, fsm_state_word(FSM_GONE), text_now_ms(), err);
+    return r < 0 ? r : images_delete(e->db, row.id, err);
 }
 
 static void finish_remove(struct engine *e, struct image *image)
 {
     struct err err = {0};
     char sha256[PATHS_DIGEST_LEN + 1], name[PATHS_NAME_MAX + 1];
-    if (commit_removal(e, image, &err) < 0) {
+    if (work_transact(e, write_removal, image, &err) < 0) {
         give_up(e, image, &err);
         return;
     }
@@ -334,7 +320,10 @@ static void remove_image(struct engine *e, struct request *request)
     image->removing = true;
     image->waits = request;
     work_unready(image);
-    if (work_halt(e, image))
+    /* Nobody waits for a download or an unpack to notice; only a mount must be over. */
+    if (!job_halt(e, image) && image->job->pool != QUEUE_MOUNT)
+        image->job = NULL;
+    if (!image->job)
         continue_remove(e, image);
 }
 
@@ -357,7 +346,7 @@ void command_continue(struct engine *e, struct image *image, struct job *job)
     bool was_unmount = job->run == chores_unmount;
     int status = job->status;
     struct err err = job->err;
-    work_free_job(job);
+    job_free(job);
     if (!was_unmount)
         continue_remove(e, image);
     else if (status < 0)

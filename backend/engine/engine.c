@@ -169,7 +169,7 @@ static void drop(struct job *job)
 {
     if (job->pool == QUEUE_CHORE)
         request_reply(chores_drop(job), &stopping);
-    work_free_job(job);
+    job_free(job);
 }
 
 static void drop_all(struct job *jobs)

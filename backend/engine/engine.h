@@ -14,7 +14,8 @@
 
 #include <pthread.h>
 
-#define ENGINE_WORKERS_MAX 64 /* of one pool */
+#define ENGINE_WORKERS_MAX 64   /* of one pool */
+#define ENGINE_POSTPONE_MS 1000 /* between attempts at what could not be done or committed */
 
 /* A line of images, first come first served. */
 struct ready {
@@ -83,33 +84,48 @@ struct request *request_new(const struct backend_command *command, backend_done 
 /* Answers and frees; err NULL is success. */
 void request_reply(struct request *request, const struct err *err);
 
+/* --- job.c: what the workers are given */
+
+/* For image, or for the store (NULL). NULL: out of memory. */
+struct job *job_new(struct engine *e, const struct image *image, enum queue_pool pool,
+                    int (*run)(struct job *job, struct err *err));
+void job_free(struct job *job);
+/* Sets a worker, or the worker that is at it already, to the stage of the image's state. */
+void job_start(struct engine *e, struct image *image, enum fsm_stage stage);
+/* Takes its job away. True: it has none any more. False: its end is to be waited for. */
+bool job_halt(struct engine *e, struct image *image);
+/* It no longer counts as what a worker is at. */
+void job_ended(struct engine *e, const struct job *job);
+/* Does a job under way do what this image needs? Then it may follow without taking a worker. */
+bool job_has_leader(const struct engine *e, const struct image *image, enum queue_pool pool);
+enum queue_pool job_pool(enum fsm_stage stage);
+
 /* --- work.c: images through the state machine */
 
 /* The image as it would be after `event`: a copy to change further. NULL row: does not fit. */
 const struct fsm_row *work_prepare(const struct image *image, enum fsm_event event,
                                    struct image *next);
-/* Within a transaction: writes the row and its history. */
+/* One transaction: all of what write does, or nothing. A failure shows in health until the next one
+ * succeeds. */
+int work_transact(struct engine *e,
+                  int (*write)(struct engine *e, const void *ctx, struct err *err), const void *ctx,
+                  struct err *err);
+/* Within one: writes the row and its history. */
 int work_write(struct engine *e, const struct image *next, enum fsm_state from, struct err *err);
 /* After the commit: publishes, tells the observer, sets the image on its way. */
 void work_apply(struct engine *e, struct image *image, const struct image *next,
                 enum fsm_stage stage);
-/* All of it in one transaction of its own. */
+/* Both, in a transaction of its own. */
 int work_commit(struct engine *e, struct image *image, const struct image *next,
                 enum fsm_stage stage, struct err *err);
 /* Puts an image without a job (back) on its way, as its state asks. */
 void work_resume(struct engine *e, struct image *image);
-/* Takes its job away. True: it has none any more. False: its end is to be waited for. */
-bool work_halt(struct engine *e, struct image *image);
 /* Claims what can be claimed. */
 void work_dispatch(struct engine *e);
 /* A worker is done. */
 void work_finished(struct engine *e, struct job *job);
 /* Retries that are due. */
 void work_due(struct engine *e, int64_t now);
-/* A job of the engine's own: unmounting, sweeping. */
-struct job *work_job(struct engine *e, const struct image *image, enum queue_pool pool,
-                     int (*run)(struct job *job, struct err *err));
-void work_free_job(struct job *job);
 /* Takes the image out of the line it waits in. */
 void work_unready(struct image *image);
 void work_notify(struct engine *e, enum backend_change change, const struct image *image);

@@ -81,14 +81,7 @@ static int correct(struct engine *e, struct image *image, enum fsm_event event, 
         return 0;
     log_info(image->name, "found %s while %s", fsm_event_word(event), fsm_state_word(image->state));
     next.attempts = row->to == FSM_NEW ? 0 : next.attempts;
-    int r = db_begin(e->db, err);
-    if (r == 0)
-        r = work_write(e, &next, image->state, err);
-    if (r == 0)
-        r = db_commit(e->db, err);
-    if (r == 0)
-        work_apply(e, image, &next, row->stage);
-    return r;
+    return work_commit(e, image, &next, row->stage, err);
 }
 
 static void wait_for_retry(struct engine *e, struct image *image)

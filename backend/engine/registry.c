@@ -385,6 +385,14 @@ void registry_progress(struct registry *r, const char *sha256, enum fsm_state st
     }
 }
 
+void registry_hide_rootfs(struct registry *r, uint64_t id, bool hide)
+{
+    LOCK_SCOPE(&r->lock);
+    struct image *i = registry_get(r, id);
+    if (i)
+        i->hides_rootfs = hide;
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp(((const struct backend_name *)a)->name, ((const struct backend_name *)b)->name);

@@ -95,6 +95,9 @@ void registry_free_image(struct image *image);
 void registry_progress(struct registry *registry, const char *sha256, enum fsm_state state,
                        int64_t done, int64_t total);
 
+/* The link goes before what it points to does; it is back with the next change of the image. */
+void registry_hide_rootfs(struct registry *registry, uint64_t id, bool hide);
+
 bool registry_view(struct registry *registry, uint64_t id, struct backend_view *view);
 bool registry_find(struct registry *registry, const char *name, uint64_t *id);
 bool registry_exists(struct registry *registry, uint64_t id, bool *rootfs);

@@ -6,157 +6,10 @@
 
 #include <string.h>
 
-#define POSTPONE_MS 1000 /* between attempts to commit what could not be */
-
-/* How each stage is run. */
-static const struct {
-    enum queue_pool pool;
-    stage_fn *run;
-} stages[] = {
-    [FSM_RUN_FETCH] = {QUEUE_DOWNLOAD, fetch_run},
-    [FSM_RUN_UNPACK] = {QUEUE_UNPACK, unpack_run},
-    [FSM_RUN_PUBLISH] = {QUEUE_UNPACK, publish_run},
-    [FSM_RUN_MOUNT] = {QUEUE_MOUNT, activate_run},
-};
-
 void work_notify(struct engine *e, enum backend_change change, const struct image *image)
 {
     if (e->observer)
         e->observer(e->observer_ctx, change, image->id, image->name);
-}
-
-/* --- jobs */
-
-static void make_key(char key[static QUEUE_KEY_MAX], const struct image *image,
-                     enum queue_pool pool)
-{
-    switch (pool) {
-    case QUEUE_DOWNLOAD:
-        snprintf(key, QUEUE_KEY_MAX, "%s", image->sha256);
-        break;
-    case QUEUE_UNPACK:
-        snprintf(key, QUEUE_KEY_MAX, "%s.%s", image->sha256, policy_name(image->policy));
-        break;
-    case QUEUE_MOUNT:
-        snprintf(key, QUEUE_KEY_MAX, "%s", image->name);
-        break;
-    case QUEUE_CHORE:
-    case QUEUE_POOLS:
-        key[0] = '\0';
-        break;
-    }
-}
-
-void work_free_job(struct job *job)
-{
-    free((char *)job->stage.name);
-    free((char *)job->stage.url);
-    free((char *)job->stage.sha256);
-    free(job);
-}
-
-static bool copy_image(struct job *job, const struct image *image)
-{
-    job->image = image->id;
-    job->state = (int)image->state;
-    job->stage.policy = image->policy;
-    job->stage.name = strdup(image->name);
-    job->stage.url = strdup(image->url);
-    job->stage.sha256 = strdup(image->sha256);
-    return job->stage.name && job->stage.url && job->stage.sha256;
-}
-
-struct job *work_job(struct engine *e, const struct image *image, enum queue_pool pool,
-                     int (*run)(struct job *job, struct err *err))
-{
-    struct job *job = calloc(1, sizeof *job);
-    if (!job)
-        return NULL;
-    job->pool = pool;
-    job->run = run;
-    job->owner = e;
-    job->stage.paths = &e->paths;
-    job->stage.settings = &e->settings;
-    job->stage.cancel_fd = -1;
-    job->result = (struct stage_result){.size = -1, .entries = -1, .bytes = -1, .skipped = -1};
-    if (image) {
-        make_key(job->key, image, pool);
-        if (!copy_image(job, image)) {
-            work_free_job(job);
-            return NULL;
-        }
-    }
-    return job;
-}
-
-static void lead(struct engine *e, struct job *job)
-{
-    if (e->busy[job->pool] < ENGINE_WORKERS_MAX)
-        e->leaders[job->pool][e->busy[job->pool]++] = job;
-}
-
-static void stop_leading(struct engine *e, const struct job *job)
-{
-    struct job **leaders = e->leaders[job->pool];
-    for (int64_t i = 0; i < e->busy[job->pool]; i++)
-        if (leaders[i] == job)
-            leaders[i--] = leaders[--e->busy[job->pool]];
-}
-
-static void report_progress(void *ctx, int64_t done, int64_t total)
-{
-    struct job *job = ctx;
-    struct engine *e = job->owner;
-    registry_progress(e->registry, job->stage.sha256, (enum fsm_state)job->state, done, total);
-}
-
-static int run_stage(struct job *job, struct err *err)
-{
-    point_wait(fsm_state_word((enum fsm_state)job->state), &job->cancelled);
-    if (atomic_load(&job->cancelled))
-        return -ECANCELED;
-    return job->stage_run(&job->stage, &job->result, err);
-}
-
-/* Does a job under way do what this image needs? Then it may follow without taking a worker. */
-static bool has_leader(const struct engine *e, const struct image *image, enum queue_pool pool)
-{
-    char key[QUEUE_KEY_MAX];
-    make_key(key, image, pool);
-    for (int64_t i = 0; i < e->busy[pool]; i++)
-        if (strcmp(e->leaders[pool][i]->key, key) == 0)
-            return true;
-    return false;
-}
-
-static void start_stage(struct engine *e, struct image *image, enum fsm_stage stage)
-{
-    struct job *job = work_job(e, image, stages[stage].pool, run_stage);
-    if (!job) {
-        image->due = text_monotonic_ms() + POSTPONE_MS;
-        e->next_due = image->due < e->next_due ? image->due : e->next_due;
-        return;
-    }
-    job->stage_run = stages[stage].run;
-    job->stage.progress = report_progress;
-    job->stage.ctx = job;
-    if (!has_leader(e, image, job->pool))
-        lead(e, job);
-    image->job = job;
-    queue_push(e->queue, job);
-}
-
-bool work_halt(struct engine *e, struct image *image)
-{
-    struct job *job = image->job;
-    if (!job)
-        return true;
-    if (!queue_cancel(e->queue, job))
-        return false;
-    stop_leading(e, job);
-    image->job = NULL;
-    work_free_job(job);
-    return true;
 }
 
 /* --- transitions */
@@ -242,7 +95,7 @@ static void make_ready(struct engine *e, struct image *image)
 {
     if (image->ready_in)
         return;
-    struct ready *r = &e->ready[stages[claimed_stage(image)].pool];
+    struct ready *r = &e->ready[job_pool(claimed_stage(image))];
     image->ready_in = r;
     image->ready_before = r->last;
     image->ready_after = NULL;
@@ -267,23 +120,47 @@ void work_apply(struct engine *e, struct image *image, const struct image *next,
     publish(e, image, next);
     work_notify(e, BACKEND_CHANGED, image);
     if (stage != FSM_RUN_NOTHING)
-        start_stage(e, image, stage);
+        job_start(e, image, stage);
     else if (is_claimable(image))
         make_ready(e, image);
+}
+
+int work_transact(struct engine *e,
+                  int (*write)(struct engine *e, const void *ctx, struct err *err), const void *ctx,
+                  struct err *err)
+{
+    struct err trouble = {0};
+    int r = db_begin(e->db, &trouble);
+    if (r == 0)
+        r = write(e, ctx, &trouble);
+    if (r == 0)
+        r = db_commit(e->db, &trouble);
+    if (r < 0) {
+        db_rollback(e->db);
+        e->next_postponed = text_monotonic_ms() + ENGINE_POSTPONE_MS;
+        *err = trouble;
+    }
+    e->trouble = trouble;
+    return r;
+}
+
+struct change {
+    const struct image *next;
+    enum fsm_state from;
+};
+
+static int write_change(struct engine *e, const void *ctx, struct err *err)
+{
+    const struct change *change = ctx;
+    return work_write(e, change->next, change->from, err);
 }
 
 int work_commit(struct engine *e, struct image *image, const struct image *next,
                 enum fsm_stage stage, struct err *err)
 {
-    int r = db_begin(e->db, err);
-    if (r == 0)
-        r = work_write(e, next, image->state, err);
-    if (r == 0)
-        r = db_commit(e->db, err);
-    if (r < 0) {
-        db_rollback(e->db);
+    int r = work_transact(e, write_change, &(struct change){next, image->state}, err);
+    if (r < 0)
         return r;
-    }
     log_debug(image->name, "%s -> %s", fsm_state_word(image->state), fsm_state_word(next->state));
     work_apply(e, image, next, stage);
     return 0;
@@ -297,22 +174,19 @@ void work_resume(struct engine *e, struct image *image)
     if (is_claimable(image))
         make_ready(e, image);
     else if (stage != FSM_RUN_NOTHING)
-        start_stage(e, image, stage);
+        job_start(e, image, stage);
 }
 
 /* --- claims */
 
-static void claim(struct engine *e, struct image *image)
+static int claim(struct engine *e, struct image *image)
 {
     struct image next;
     struct err err = {0};
     const struct fsm_row *row = work_prepare(image, FSM_EV_CLAIM, &next);
     if (row->to == FSM_DOWNLOADING)
         next.attempts++;
-    if (work_commit(e, image, &next, row->stage, &err) < 0) {
-        e->trouble = err;
-        e->next_postponed = text_monotonic_ms() + POSTPONE_MS;
-    }
+    return work_commit(e, image, &next, row->stage, &err);
 }
 
 static bool can_claim(struct engine *e, const struct image *image)
@@ -332,7 +206,7 @@ static struct image *next_claim(struct engine *e, enum queue_pool pool)
 {
     bool room = e->busy[pool] < e->limit[pool];
     for (struct image *i = e->ready[pool].first; i; i = i->ready_after)
-        if (can_claim(e, i) && (room || has_leader(e, i, pool)))
+        if (can_claim(e, i) && (room || job_has_leader(e, i, pool)))
             return i;
     return NULL;
 }
@@ -342,10 +216,10 @@ void work_dispatch(struct engine *e)
     e->held = false;
     if (e->trouble.num && text_monotonic_ms() < e->next_postponed)
         return;
-    e->trouble.num = 0;
     for (size_t pool = 0; pool < QUEUE_POOLS; pool++)
-        for (struct image *i; !e->trouble.num && (i = next_claim(e, (enum queue_pool)pool));)
-            claim(e, i);
+        for (struct image *i; (i = next_claim(e, (enum queue_pool)pool));)
+            if (claim(e, i) < 0)
+                return;
 }
 
 /* --- outcomes */
@@ -414,8 +288,6 @@ static void settle(struct engine *e, struct image *image, struct job *job)
     }
     if (work_commit(e, image, &next, row->stage, &err) < 0) {
         log_error(image->name, "%s", err.text);
-        e->trouble = err;
-        e->next_postponed = text_monotonic_ms() + POSTPONE_MS;
         image->job = job;
         job->next = e->postponed;
         e->postponed = job;
@@ -430,7 +302,7 @@ static void settle(struct engine *e, struct image *image, struct job *job)
         log_info(image->name, "active");
     if (image->due && image->due < e->next_due)
         e->next_due = image->due;
-    work_free_job(job);
+    job_free(job);
 }
 
 /* Cancelled in the last moment, or the state has moved on: what was mounted comes down again, all
@@ -439,8 +311,8 @@ static void abandon(struct engine *e, struct image *image, struct job *job)
 {
     bool undo = job->stage_run == activate_run && job->status == 0;
     sweep_after(e, job);
-    work_free_job(job);
-    struct job *unmount = undo ? work_job(e, image, QUEUE_MOUNT, chores_unmount) : NULL;
+    job_free(job);
+    struct job *unmount = undo ? job_new(e, image, QUEUE_MOUNT, chores_unmount) : NULL;
     if (unmount) {
         image->job = unmount;
         queue_push(e->queue, unmount);
@@ -449,14 +321,27 @@ static void abandon(struct engine *e, struct image *image, struct job *job)
     }
 }
 
+/* Its image was removed, or goes on without it: what it left is looked after, and no more. */
+static void bury(struct engine *e, struct job *job)
+{
+    if (!registry_next_of_digest(e->registry, job->stage.sha256, NULL))
+        chores_unreferenced(e, job->stage.sha256);
+    chores_sweep(e, NULL);
+    job_free(job);
+}
+
 void work_finished(struct engine *e, struct job *job)
 {
-    stop_leading(e, job);
+    job_ended(e, job);
     if (job->pool == QUEUE_CHORE) {
         chores_finished(e, job);
         return;
     }
     struct image *image = registry_get(e->registry, job->image);
+    if (!image || image->job != job) {
+        bury(e, job);
+        return;
+    }
     image->job = NULL;
     if (image->waits)
         command_continue(e, image, job);

@@ -13,7 +13,7 @@ matches "its process" "$daemon_pid" '[0-9]+'
 is "its parent's session" "$(($(ps -o sid= -p "$daemon_pid")))" "$daemon_pid"
 is "its folder" "$(readlink "/proc/$daemon_pid/cwd")" /
 status=0
-"$IMGSTOREFS" -o "db=$db,store=$store" "$mnt" >"$work/log2" 2>&1 || status=$?
+"$IMGSTOREFS" -o "db=$db,store=$store,helper=$IMGSTORE_HELPER" "$mnt" >"$work/log2" 2>&1 || status=$?
 [ $status != 0 ] || fail "a start that must fail exits with 0"
 [ -s "$work/log2" ] || fail "a start that fails says nothing"
 kill "$daemon_pid"

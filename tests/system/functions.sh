@@ -435,9 +435,15 @@ clean_up()
     trap - EXIT
     set +eu
     trap '' INT TERM PIPE
+    rm -rf "$hold"
+    if [ $status = 0 ] && [ -n "$daemon_pid" ]; then
+        # Every test's daemon ends well, or the test has not.
+        end_process "$daemon_pid" TERM
+        wait "$daemon_pid" || { echo "FAIL: the daemon ended with $?" >&2 && status=1; }
+        daemon_pid=''
+    fi
     [ $status = 0 ] || [ $status = 77 ] || [ -n "${quiet-}" ] || show_failure >&2
     exec 2>/dev/null
-    rm -rf "$hold"
     for p in "${helpers_of_test[@]}"; do
         end_process "$p" KILL
     done

@@ -8,7 +8,7 @@ start_daemon
 sum=$(make_image web tar.gz 1500)
 size=$(stat -c %s "$www/web.tar.gz")
 fetch "$httpd/slow/web.tar.gz?bps=1000000" "$sum" web
-until state_is web ACTIVE; do
+until state_is web ACTIVE || [ "$value" = FAILED ]; do
     read_value images/web/progress && echo "$value"
 done >"$work/seen"
 cat "$mnt/images/web/progress" >>"$work/seen"

@@ -135,11 +135,13 @@ static int overlay_mount(const struct paths *p, const char *name, const char *ke
     return mount_aside(&w);
 }
 
-static int detach(const struct paths *p, const char *name, struct err *err)
+static int detach(const struct paths *p, const char *name, int flags, struct err *err)
 {
     char path[PATH_MAX], why[HOLDER_TEXT_MAX];
     active_path(path, p, name);
-    if (umount2(path, UMOUNT_NOFOLLOW) == 0 || errno == EINVAL)
+    if (umount2(path, UMOUNT_NOFOLLOW | flags) == 0 || errno == EINVAL || errno == ENOENT)
+        return 0;
+    if (errno == EAGAIN && flags == MNT_EXPIRE)
         return 0;
     if (errno != EBUSY)
         return err_set(err, ERR_MOUNT_FAILED, errno, "cannot unmount %s: %s", path,
@@ -148,11 +150,17 @@ static int detach(const struct paths *p, const char *name, struct err *err)
     return err_set(err, ERR_MOUNT_FAILED, EBUSY, "%s is in use: %s", name, why);
 }
 
+/* The first of two expiries only asks: EAGAIN says that nobody is in there. */
+static int overlay_busy(const struct paths *p, const char *name, struct err *err)
+{
+    return detach(p, name, MNT_EXPIRE, err);
+}
+
 static int overlay_unmount(const struct paths *p, const char *name, const char *key,
                            enum policy policy, struct err *err)
 {
     dev_t dev = mounted_dev(p, name);
-    int r = dev ? detach(p, name, err) : 0;
+    int r = dev ? detach(p, name, 0, err) : 0;
     if (r < 0)
         return r;
     if (layer_in_use(p, name)) {
@@ -244,6 +252,7 @@ const struct snapshot_backend snapshot_overlay = {
     .name = "overlay",
     .probe = overlay_probe,
     .mount = overlay_mount,
+    .busy = overlay_busy,
     .unmount = overlay_unmount,
     .mounted = overlay_mounted,
 };

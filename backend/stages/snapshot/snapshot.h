@@ -22,6 +22,9 @@ struct snapshot_backend {
      * another mount namespace holds the layer; -ENOENT if the image is not unpacked. */
     int (*mount)(const struct paths *paths, const char *name, const char *image_key,
                  enum policy policy, struct err *err);
+    /* -EBUSY, and err names who, if something in this mount namespace is in there; 0 otherwise,
+     * also of what is not mounted. Cheap, and changes nothing that anyone sees. */
+    int (*busy)(const struct paths *paths, const char *name, struct err *err);
     /* Unmounts; what is not mounted is success. -EBUSY while anything uses it, in whichever mount
      * namespace: then it is mounted as before, and err says by whom, as far as that can be seen.
      * Also the question to ask before a layer is removed or reset, mounted or not. */

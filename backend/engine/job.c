@@ -1,0 +1,154 @@
+#include "engine/engine.h"
+
+#include "base/cleanup.h"
+#include "base/point.h"
+
+#include <string.h>
+
+/* How each stage is run. */
+static const struct {
+    enum queue_pool pool;
+    stage_fn *run;
+} stages[] = {
+    [FSM_RUN_FETCH] = {QUEUE_DOWNLOAD, fetch_run},
+    [FSM_RUN_UNPACK] = {QUEUE_UNPACK, unpack_run},
+    [FSM_RUN_PUBLISH] = {QUEUE_UNPACK, publish_run},
+    [FSM_RUN_MOUNT] = {QUEUE_MOUNT, activate_run},
+};
+
+static void make_key(char key[static QUEUE_KEY_MAX], const struct image *image,
+                     enum queue_pool pool)
+{
+    switch (pool) {
+    case QUEUE_DOWNLOAD:
+        snprintf(key, QUEUE_KEY_MAX, "%s", image->sha256);
+        break;
+    case QUEUE_UNPACK:
+        snprintf(key, QUEUE_KEY_MAX, "%s.%s", image->sha256, policy_name(image->policy));
+        break;
+    case QUEUE_MOUNT:
+        snprintf(key, QUEUE_KEY_MAX, "%s", image->name);
+        break;
+    case QUEUE_CHORE:
+    case QUEUE_POOLS:
+        key[0] = '\0';
+        break;
+    }
+}
+
+void job_free(struct job *job)
+{
+    free((char *)job->stage.name);
+    free((char *)job->stage.url);
+    free((char *)job->stage.sha256);
+    free(job);
+}
+
+static bool copy_image(struct job *job, const struct image *image)
+{
+    job->image = image->id;
+    job->state = (int)image->state;
+    job->stage.policy = image->policy;
+    job->stage.name = strdup(image->name);
+    job->stage.url = strdup(image->url);
+    job->stage.sha256 = strdup(image->sha256);
+    return job->stage.name && job->stage.url && job->stage.sha256;
+}
+
+struct job *job_new(struct engine *e, const struct image *image, enum queue_pool pool,
+                    int (*run)(struct job *job, struct err *err))
+{
+    struct job *job = calloc(1, sizeof *job);
+    if (!job)
+        return NULL;
+    job->pool = pool;
+    job->run = run;
+    job->owner = e;
+    job->stage.paths = &e->paths;
+    job->stage.settings = &e->settings;
+    job->stage.cancel_fd = -1;
+    job->result = (struct stage_result){.size = -1, .entries = -1, .bytes = -1, .skipped = -1};
+    if (image) {
+        make_key(job->key, image, pool);
+        if (!copy_image(job, image)) {
+            job_free(job);
+            return NULL;
+        }
+    }
+    return job;
+}
+
+static void lead(struct engine *e, struct job *job)
+{
+    if (e->busy[job->pool] < ENGINE_WORKERS_MAX)
+        e->leaders[job->pool][e->busy[job->pool]++] = job;
+}
+
+void job_ended(struct engine *e, const struct job *job)
+{
+    struct job **leaders = e->leaders[job->pool];
+    for (int64_t i = 0; i < e->busy[job->pool]; i++)
+        if (leaders[i] == job)
+            leaders[i--] = leaders[--e->busy[job->pool]];
+}
+
+static void report_progress(void *ctx, int64_t done, int64_t total)
+{
+    struct job *job = ctx;
+    struct engine *e = job->owner;
+    registry_progress(e->registry, job->stage.sha256, (enum fsm_state)job->state, done, total);
+}
+
+static int run_stage(struct job *job, struct err *err)
+{
+    point_wait(fsm_state_word((enum fsm_state)job->state), &job->cancelled);
+    if (atomic_load(&job->cancelled))
+        return -ECANCELED;
+    return job->stage_run(&job->stage, &job->result, err);
+}
+
+/* Does a job under way do what this image needs? Then it may follow without taking a worker. */
+bool job_has_leader(const struct engine *e, const struct image *image, enum queue_pool pool)
+{
+    char key[QUEUE_KEY_MAX];
+    make_key(key, image, pool);
+    for (int64_t i = 0; i < e->busy[pool]; i++)
+        if (strcmp(e->leaders[pool][i]->key, key) == 0)
+            return true;
+    return false;
+}
+
+void job_start(struct engine *e, struct image *image, enum fsm_stage stage)
+{
+    struct job *job = job_new(e, image, stages[stage].pool, run_stage);
+    if (!job) {
+        image->due = text_monotonic_ms() + ENGINE_POSTPONE_MS;
+        e->next_due = image->due < e->next_due ? image->due : e->next_due;
+        return;
+    }
+    job->stage_run = stages[stage].run;
+    job->stage.progress = report_progress;
+    job->stage.ctx = job;
+    if (!job_has_leader(e, image, job->pool))
+        lead(e, job);
+    image->job = job;
+    queue_push(e->queue, job);
+}
+
+bool job_halt(struct engine *e, struct image *image)
+{
+    struct job *job = image->job;
+    if (!job)
+        return true;
+    if (!queue_cancel(e->queue, job))
+        return false;
+    job_ended(e, job);
+    image->job = NULL;
+    job_free(job);
+    return true;
+}
+
+enum queue_pool job_pool(enum fsm_stage stage)
+{
+    return stages[stage].pool;
+}
