@@ -73,11 +73,14 @@ static struct image *make_image(const struct engine *e, const struct backend_fet
     return registry_image(&row);
 }
 
+/* The line that makes or retries that name: after it, another one changes nothing. */
 static const struct planned *earlier_line(const struct planned *plan, size_t n, const char *name)
 {
-    for (size_t i = 0; i < n; i++)
-        if (plan[i].made && strcmp(plan[i].made->name, name) == 0)
+    for (size_t i = 0; i < n; i++) {
+        const struct image *image = plan[i].retried ? plan[i].image : plan[i].made;
+        if (image && strcmp(image->name, name) == 0)
             return &plan[i];
+    }
     return NULL;
 }
 
