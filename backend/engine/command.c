@@ -320,7 +320,10 @@ static void remove_image(struct engine *e, struct request *request)
     image->removing = true;
     image->waits = request;
     work_unready(image);
-    if (job_halt(e, image))
+    /* Nobody waits for a download or an unpack to notice; only a mount must be over. */
+    if (!job_halt(e, image) && image->job->pool != QUEUE_MOUNT)
+        image->job = NULL;
+    if (!image->job)
         continue_remove(e, image);
 }
 

@@ -321,6 +321,15 @@ static void abandon(struct engine *e, struct image *image, struct job *job)
     }
 }
 
+/* Its image was removed, or goes on without it: what it left is looked after, and no more. */
+static void bury(struct engine *e, struct job *job)
+{
+    if (!registry_next_of_digest(e->registry, job->stage.sha256, NULL))
+        chores_unreferenced(e, job->stage.sha256);
+    chores_sweep(e, NULL);
+    job_free(job);
+}
+
 void work_finished(struct engine *e, struct job *job)
 {
     job_ended(e, job);
@@ -329,6 +338,10 @@ void work_finished(struct engine *e, struct job *job)
         return;
     }
     struct image *image = registry_get(e->registry, job->image);
+    if (!image || image->job != job) {
+        bury(e, job);
+        return;
+    }
     image->job = NULL;
     if (image->waits)
         command_continue(e, image, job);

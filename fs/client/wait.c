@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <time.h>
 
-#define LOOK_EVERY_MS 100
+/* What is quickly done is quickly seen; what takes long is not looked at too often. */
+#define LOOK_FIRST_MS 2
+#define LOOK_LAST_MS  100
 
 /* Its outcome, once it has one; false while it is under way. */
 static bool settled(const struct tree *tree, const char *name, json_t *seen, enum outcome *outcome)
@@ -48,12 +50,14 @@ static size_t look(const struct tree *tree, char *const *names, size_t n, bool *
 
 enum outcome wait_for(const struct tree *tree, char *const *names, size_t n, json_t *seen)
 {
-    const struct timespec pause = {.tv_nsec = LOOK_EVERY_MS * 1000000L};
+    long pause = LOOK_FIRST_MS;
     bool *done CLEANUP_FREE = calloc(n, sizeof *done);
     enum outcome all = OUTCOME_DONE;
     if (!done)
         return commands_fail(NULL, -ENOMEM, &(struct err){.text = "out of memory"});
-    while (look(tree, names, n, done, seen, &all) > 0 && all != OUTCOME_NO_DAEMON)
-        nanosleep(&pause, NULL);
+    while (look(tree, names, n, done, seen, &all) > 0 && all != OUTCOME_NO_DAEMON) {
+        nanosleep(&(struct timespec){.tv_nsec = pause * 1000000}, NULL);
+        pause = 2 * pause < LOOK_LAST_MS ? 2 * pause : LOOK_LAST_MS;
+    }
     return all;
 }

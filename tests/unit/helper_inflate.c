@@ -25,6 +25,7 @@ static void buf_free(struct buf *b)
 
 static void append(struct buf *b, const void *data, size_t n)
 {
+    cr_assert_lt(n, SIZE_MAX / 4);
     if (b->len + n + 1 > b->cap) {
         b->cap = 2 * (b->len + n + 1);
         b->data = realloc(b->data, b->cap);
