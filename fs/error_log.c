@@ -79,7 +79,7 @@ void error_log_add(struct error_log *log, const char *file, const char *line, si
     text_addf(&t, "%s %s %s ", text_time(text_now_ms(), when), file, name ? name : "EIO");
     add_line(&t, line, len);
     text_add(&t, " ");
-    text_add(&t, err->text);
+    text_add_printable(&t, err->text); /* it may quote a process' name */
     text_add(&t, "\n");
     if (t.failed) {
         text_free(&t);

@@ -94,12 +94,7 @@ void show_error(const struct show *s, struct text *out)
     if (s->view->code == ERR_NONE)
         return;
     text_addf(out, "%s: ", err_word(s->view->code));
-    for (const char *p = s->view->error; *p; p++) {
-        if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
-            text_add_escaped(out, p, 1);
-        else
-            text_addn(out, p, 1);
-    }
+    text_add_printable(out, s->view->error);
     text_add(out, "\n");
 }
 

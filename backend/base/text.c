@@ -83,6 +83,16 @@ void text_add_escaped(struct text *t, const char *s, size_t n)
     }
 }
 
+void text_add_printable(struct text *t, const char *s)
+{
+    for (; *s; s++) {
+        if ((unsigned char)*s < 0x20 || (unsigned char)*s > 0x7e)
+            text_add_escaped(t, s, 1);
+        else
+            text_addn(t, s, 1);
+    }
+}
+
 static int64_t clock_ms(clockid_t clock)
 {
     struct timespec ts;

@@ -31,15 +31,18 @@ int db_error(struct db *db, const char *doing, struct err *err)
  * answered by then. */
 static int configure(struct db *db, const char *path, struct err *err)
 {
-    static const char pragmas[] = "PRAGMA journal_mode = WAL;"
-                                  "PRAGMA synchronous = FULL;"
+    static const char pragmas[] = "PRAGMA trusted_schema = OFF;"
                                   "PRAGMA foreign_keys = ON;"
-                                  "PRAGMA trusted_schema = OFF;"
+                                  "PRAGMA synchronous = FULL;"
                                   "PRAGMA cache_size = -1024;";
     sqlite3_busy_timeout(db->sql, 5000);
     if (sqlite3_exec(db->sql, pragmas, NULL, NULL, NULL) != SQLITE_OK)
         return err_set(err, ERR_IO, EIO, "%s: %s", path, sqlite3_errmsg(db->sql));
-    return migrate_run(db->sql, path, err);
+    int r = migrate_run(db->sql, path, err);
+    /* The mode is written to the file: only once it is known to be ours. */
+    if (r == 0 && sqlite3_exec(db->sql, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) != SQLITE_OK)
+        r = err_set(err, ERR_IO, EIO, "%s: %s", path, sqlite3_errmsg(db->sql));
+    return r;
 }
 
 static int prepare(struct db *db, struct err *err)

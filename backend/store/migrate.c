@@ -52,6 +52,8 @@ int migrate_run(struct sqlite3 *sql, const char *path, struct err *err)
     if (schema > 0 && application != MIGRATE_APPLICATION_ID)
         return err_set(err, ERR_IO, EINVAL,
                        "%s is a database of another program; choose another with --db", path);
+    if (version < 0)
+        return err_set(err, ERR_IO, EINVAL, "%s is damaged: its version is %d", path, version);
     if (version > newest)
         return err_set(err, ERR_IO, EINVAL,
                        "%s has version %d, this program knows %d at most: start the newer program, "

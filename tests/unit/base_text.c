@@ -24,6 +24,14 @@ Test(text, escapes_as_c_does)
     text_free(&t);
 }
 
+Test(text, printable_is_one_line_of_ascii)
+{
+    struct text t = {0};
+    text_add_printable(&t, "a \"b\" \\\n\t\x1b\x7f\xc3\xa9~");
+    cr_assert_str_eq(t.data, "a \"b\" \\\\n\\t\\033\\177\\303\\251~");
+    text_free(&t);
+}
+
 Test(text, sizes)
 {
     int64_t v;
