@@ -94,7 +94,7 @@ static int plan_line(struct engine *e, const struct backend_fetch *line, struct 
         int r = check_same(p->image ? p->image : earlier->made, line, err);
         if (r < 0 || earlier || p->image->state != FSM_FAILED)
             return r;
-        work_prepare(p->image, FSM_EV_RETRY, &p->next);
+        work_prepare(e, p->image, FSM_EV_RETRY, &p->next);
         p->next.url = (char *)line->url;
         p->next.attempts = 0;
         p->next.wrong_digest = false;
@@ -196,7 +196,7 @@ static void reply_event(struct engine *e, struct request *request, enum fsm_even
     struct err err = {0};
     struct image next, *image = find(e, request->command.name, &err);
     int r = image ? refuse_busy(image, &err) : -err.num;
-    const struct fsm_row *row = r == 0 ? work_prepare(image, event, &next) : NULL;
+    const struct fsm_row *row = r == 0 ? work_prepare(e, image, event, &next) : NULL;
     if (r == 0)
         r = row ? change(image, &next, &err) : does_not_fit(image, event, &err);
     if (r == 0 && !is_already(image, &next))
@@ -262,7 +262,7 @@ static void finish_deactivate(struct engine *e, struct image *image)
 {
     struct image next;
     struct err err = {0};
-    const struct fsm_row *row = work_prepare(image, FSM_EV_DEACTIVATE, &next);
+    const struct fsm_row *row = work_prepare(e, image, FSM_EV_DEACTIVATE, &next);
     next.want_stored = true;
     if (work_commit(e, image, &next, row->stage, &err) < 0) {
         give_up(e, image, &err);

@@ -103,8 +103,8 @@ enum queue_pool job_pool(enum fsm_stage stage);
 /* --- work.c: images through the state machine */
 
 /* The image as it would be after `event`: a copy to change further. NULL row: does not fit. */
-const struct fsm_row *work_prepare(const struct image *image, enum fsm_event event,
-                                   struct image *next);
+const struct fsm_row *work_prepare(const struct engine *e, const struct image *image,
+                                   enum fsm_event event, struct image *next);
 /* One transaction: all of what write does, or nothing. A failure shows in health until the next one
  * succeeds. */
 int work_transact(struct engine *e,

@@ -76,7 +76,7 @@ static bool is_there(struct engine *e, const struct image *image)
 static int correct(struct engine *e, struct image *image, enum fsm_event event, struct err *err)
 {
     struct image next;
-    const struct fsm_row *row = work_prepare(image, event, &next);
+    const struct fsm_row *row = work_prepare(e, image, event, &next);
     if (!row)
         return 0;
     log_info(image->name, "found %s while %s", fsm_event_word(event), fsm_state_word(image->state));

@@ -189,6 +189,12 @@ void registry_publish(struct registry *r)
     lock_release(&r->lock);
 }
 
+void registry_copy(struct registry *r, const struct image *image, struct image *copy)
+{
+    LOCK_SCOPE(&r->lock);
+    *copy = *image;
+}
+
 /* --- rows */
 
 static const char *want_word(const struct image *image)

@@ -81,6 +81,9 @@ size_t registry_underway(struct registry *registry); /* images that CANCEL fits,
 void registry_edit(struct registry *registry);
 void registry_publish(struct registry *registry);
 
+/* The image as it stands; workers report their progress into it meanwhile. Strings are shared. */
+void registry_copy(struct registry *registry, const struct image *image, struct image *copy);
+
 /* The image as a row of the database; strings are borrowed from it. */
 void registry_row(const struct image *image, struct images_row *row);
 /* A new image from a row; NULL: out of memory, or the row is not sane. */

@@ -14,13 +14,13 @@ void work_notify(struct engine *e, enum backend_change change, const struct imag
 
 /* --- transitions */
 
-const struct fsm_row *work_prepare(const struct image *image, enum fsm_event event,
-                                   struct image *next)
+const struct fsm_row *work_prepare(const struct engine *e, const struct image *image,
+                                   enum fsm_event event, struct image *next)
 {
     const struct fsm_row *row = fsm_next(image->state, event);
     if (!row)
         return NULL;
-    *next = *image;
+    registry_copy(e->registry, image, next);
     next->state = row->to;
     next->updated = text_now_ms();
     next->next_retry = 0;
@@ -183,7 +183,7 @@ static int claim(struct engine *e, struct image *image)
 {
     struct image next;
     struct err err = {0};
-    const struct fsm_row *row = work_prepare(image, FSM_EV_CLAIM, &next);
+    const struct fsm_row *row = work_prepare(e, image, FSM_EV_CLAIM, &next);
     if (row->to == FSM_DOWNLOADING)
         next.attempts++;
     return work_commit(e, image, &next, row->stage, &err);
@@ -255,7 +255,8 @@ static const struct fsm_row *prepare_failure(struct engine *e, struct image *ima
                                              struct image *next)
 {
     int64_t delay = delay_of(e, image, job);
-    const struct fsm_row *row = work_prepare(image, delay < 0 ? FSM_EV_FAIL : FSM_EV_AGAIN, next);
+    const struct fsm_row *row =
+        work_prepare(e, image, delay < 0 ? FSM_EV_FAIL : FSM_EV_AGAIN, next);
     if (job->result.retry == RETRY_SCRATCH)
         next->wrong_digest = true;
     next->code = job->err.code ? job->err.code : ERR_INTERNAL;
@@ -281,7 +282,7 @@ static void settle(struct engine *e, struct image *image, struct job *job)
     const struct fsm_row *row;
     sweep_after(e, job);
     if (job->status == 0) {
-        row = work_prepare(image, FSM_EV_DONE, &next);
+        row = work_prepare(e, image, FSM_EV_DONE, &next);
         take_result(&next, &job->result);
     } else {
         row = prepare_failure(e, image, job, &next);

@@ -198,7 +198,7 @@ alive()
 
 # ---- the server
 
-# start_httpd [OPTIONS]: serves $www; see httpd.py for what it does to those who ask.
+# start_httpd [OPTIONS]: serves $www; see httpd_modes.py for what it does to those who ask.
 start_httpd()
 {
     "$python" "$here/httpd.py" 0 "$www" --port-file "$work/port" "$@" >"$work/httpd.log" 2>&1 &

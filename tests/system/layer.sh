@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The writable layer: deactivate, activate, restart and retry keep it, remove deletes it.
+# The writable layer: deactivate, activate and restart keep it, remove deletes it.
 . "${0%/*}/functions.sh"
 needs_mounts
 start_httpd
@@ -26,24 +26,6 @@ stop_daemon
 start_daemon
 wait_state web ACTIVE
 kept restart
-
-# Only what is FAILED is retried: an activation that cannot be.
-succeeds write "$mnt/ctl/deactivate" 'web\n'
-mv "$store/overlays/web/work" "$work/aside"
-echo in the way >"$store/overlays/web/work"
-succeeds write "$mnt/ctl/activate" 'web\n'
-failed()
-{
-    state_is web FAILED || state_is web ACTIVE
-}
-eventually 10 failed
-if state_is web FAILED; then
-    matches error "$(cat "$mnt/images/web/error")" '(mount-failed|io): .+'
-    rm -r "$store/overlays/web/work"
-    succeeds write "$mnt/ctl/retry" 'web\n'
-fi
-wait_state web ACTIVE
-kept retry
 
 succeeds write "$mnt/ctl/remove" 'web\n'
 [ ! -e "$mnt/images/web" ] || fail "a removed image is still there"
