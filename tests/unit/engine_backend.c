@@ -480,6 +480,7 @@ Test(backend, what_the_link_points_to)
     snprintf(want, sizeof want, "%s/active/web", w.store);
     cr_assert_str_eq(out.data, want);
     text_free(&out);
-    show_health(&(struct show){.backend = w.backend}, &out);
+    int64_t changed;
+    show_health(&(struct show){.backend = w.backend, .changed = &changed}, &out);
     cr_assert_str_eq(out.data, "ok\n");
 }
