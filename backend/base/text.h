@@ -24,8 +24,8 @@ void text_addf(struct text *t, const char *fmt, ...) __attribute__((format(print
  * byte outside printable ASCII. */
 void text_add_escaped(struct text *t, const char *s, size_t n);
 
-/* Adds s with what is not printable ASCII escaped in that way, all else as it is: one line, whatever
- * s quotes. */
+/* Adds s with what is not printable ASCII escaped in that way, all else as it is: one line,
+ * whatever s quotes. */
 void text_add_printable(struct text *t, const char *s);
 
 /* Milliseconds since 1970, wall clock and monotonic. */
