@@ -92,24 +92,20 @@ static int64_t earliest(const struct engine *e)
     return e->held && soon < when ? soon : when;
 }
 
+/* False: it is to end; what is there by then is engine_close's. */
 static bool wait_for_work(struct engine *e, struct job **jobs, struct request **requests)
 {
     int64_t deadline = earliest(e);
     LOCK_SCOPE(&e->inbox_lock);
     while (!e->stopping && !e->finished && !e->requests && text_monotonic_ms() < deadline)
         lock_wait_until(&e->inbox_lock, &e->wake, deadline);
+    if (e->stopping)
+        return false;
     *jobs = steal_ptr(e->finished);
     e->last_finished = &e->finished;
     *requests = steal_ptr(e->requests);
     e->last_request = &e->requests;
-    return !e->stopping;
-}
-
-static void put_back(struct engine *e, struct job *jobs, struct request *requests)
-{
-    LOCK_SCOPE(&e->inbox_lock);
-    e->finished = jobs;
-    e->requests = requests;
+    return true;
 }
 
 static void *run(void *arg)
@@ -131,7 +127,6 @@ static void *run(void *arg)
         chores_run(e, now);
         work_dispatch(e);
     }
-    put_back(e, jobs, requests);
     return NULL;
 }
 

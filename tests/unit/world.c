@@ -174,7 +174,7 @@ const char *world_archive(struct world *w, const char *mode, int archive)
 {
     char path[128];
     snprintf(path, sizeof path, "%s/%s%s", mode, archives[archive],
-             strcmp(mode, "slow") == 0 ? "?bps=20000" : "");
+             strcmp(mode, "slow") == 0 ? "?bps=100000" : "");
     return world_url(w, path);
 }
 
