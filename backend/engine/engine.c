@@ -108,6 +108,7 @@ static int64_t earliest(const struct engine *e)
     return e->held && soon < when ? soon : when;
 }
 
+/* False: it is to end; what is there by then is engine_close's. */
 static bool wait_for_work(struct engine *e, struct job **jobs, struct request **requests)
 {
     int64_t deadline = earliest(e);

@@ -296,6 +296,13 @@ static int64_t delay_of(struct engine *e, const struct image *image, const struc
     return retry_delay(&e->retry, image->attempts, image->wrong_digest, &job->result, jitter(e));
 }
 
+/* retry_max may be without limit. */
+static int64_t later(int64_t now, int64_t delay)
+{
+    int64_t when;
+    return __builtin_add_overflow(now, delay, &when) ? INT64_MAX : when;
+}
+
 static const struct fsm_row *prepare_failure(struct engine *e, struct image *image, struct job *job,
                                              struct image *next)
 {
@@ -307,8 +314,8 @@ static const struct fsm_row *prepare_failure(struct engine *e, struct image *ima
     next->code = job->err.code ? job->err.code : ERR_INTERNAL;
     next->error = job->err.text;
     if (delay >= 0) {
-        next->next_retry = next->updated + delay;
-        next->due = text_monotonic_ms() + delay;
+        next->next_retry = later(next->updated, delay);
+        next->due = later(text_monotonic_ms(), delay);
     }
     return row;
 }

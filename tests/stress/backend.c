@@ -20,7 +20,7 @@
 
 static struct world w;
 static atomic_bool over;
-static atomic_ullong answered[BACKEND_CLEANUP + 1], refused, looks;
+static atomic_ullong answered[BACKEND_CLEANUP + 1], refused, looks, actives;
 static unsigned seed;
 
 __attribute__((format(printf, 1, 2), noreturn)) static void fail(const char *fmt, ...)
@@ -107,6 +107,7 @@ static void *write_much(void *arg)
 static void check_view(const struct backend_view *v)
 {
     bool active = strcmp(v->state, "ACTIVE") == 0, failed = strcmp(v->state, "FAILED") == 0;
+    actives += active && v->rootfs;
     if (v->rootfs && !active)
         fail("%s shows rootfs while %s", v->name, v->state);
     if (v->percent < 0 || v->percent > 100 || v->done < 0 || (active && v->percent != 100))
@@ -243,6 +244,10 @@ static void end(void)
     backend_count(w.backend, &count, &changed);
     if (count)
         fail("%zu images are left", count);
+    if (w.asked != w.answered)
+        fail("%llu commands, %llu answers", w.asked, w.answered);
+    if (actives == 0)
+        fail("nothing was ever ACTIVE");
     world_do(&w, BACKEND_CLEANUP, NULL);
     clean_up();
     for (size_t i = 0; i < ARRAY_SIZE(news.there); i++)
@@ -288,9 +293,10 @@ int main(void)
     for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
         pthread_join(threads[i], NULL);
     end();
-    printf("%llu fetches, %llu removals, %llu cleanups; %llu refused; %llu looks, %llu news\n",
+    printf("%llu fetches, %llu removals, %llu cleanups, %llu refused; %llu looks, %llu at what is "
+           "ACTIVE; %llu news\n",
            answered[BACKEND_FETCH], answered[BACKEND_REMOVE], answered[BACKEND_CLEANUP], refused,
-           looks, news.told);
+           looks, actives, news.told);
     world_down(&w);
     return 0;
 }

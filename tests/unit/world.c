@@ -174,13 +174,14 @@ const char *world_archive(struct world *w, const char *mode, int archive)
 {
     char path[128];
     snprintf(path, sizeof path, "%s/%s%s", mode, archives[archive],
-             strcmp(mode, "slow") == 0 ? "?bps=20000" : "");
+             strcmp(mode, "slow") == 0 ? "?bps=100000" : "");
     return world_url(w, path);
 }
 
 /* --- commands */
 
 struct answer {
+    struct world *world;
     pthread_mutex_t lock;
     pthread_cond_t given;
     int times;
@@ -191,6 +192,7 @@ struct answer {
 static void take_answer(void *ctx, const struct err *err, size_t line)
 {
     struct answer *a = ctx;
+    a->world->answered++;
     pthread_mutex_lock(&a->lock);
     *a->err = *err;
     a->line = line;
@@ -202,11 +204,14 @@ static void take_answer(void *ctx, const struct err *err, size_t line)
 int world_submit(struct world *w, const struct backend_command *command, struct err *err,
                  size_t *line)
 {
-    struct answer a = {
-        .lock = PTHREAD_MUTEX_INITIALIZER, .given = PTHREAD_COND_INITIALIZER, .err = err};
+    struct answer a = {.world = w,
+                       .lock = PTHREAD_MUTEX_INITIALIZER,
+                       .given = PTHREAD_COND_INITIALIZER,
+                       .err = err};
     struct timespec end;
     clock_gettime(CLOCK_REALTIME, &end);
     end.tv_sec += 3 * WAIT_MS / 1000;
+    w->asked++;
     backend_submit(w->backend, command, take_answer, &a);
     pthread_mutex_lock(&a.lock);
     while (a.times == 0)

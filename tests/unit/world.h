@@ -10,6 +10,7 @@
 #include "backend/backend.h"
 #include "base/cleanup.h"
 
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #define WORLD_ARCHIVES 4
@@ -21,8 +22,9 @@ struct world {
     int port;
     struct backend_config config; /* to be changed before world_open */
     struct backend *backend;
-    struct err err; /* of the last answer, or of world_open */
-    size_t line;    /* that was refused */
+    struct err err;                /* of the last answer, or of world_open */
+    size_t line;                   /* that was refused */
+    atomic_ullong asked, answered; /* commands: as many once all are over */
 };
 
 /* NULL, or why tests cannot be run here: say it and skip. */
