@@ -34,6 +34,11 @@ int backend_start(struct backend *b, struct err *err)
     return engine_start(&b->engine, err);
 }
 
+void backend_stop(struct backend *b)
+{
+    engine_stop(&b->engine);
+}
+
 void backend_close(struct backend *b, bool keep_mounts)
 {
     if (!b)
@@ -92,20 +97,21 @@ const char *backend_active_dir(struct backend *b)
     return b->active;
 }
 
-static void copy_text(struct engine *e, const struct text *from, struct text *out)
+static int64_t copy_text(struct engine *e, const struct engine_text *from, struct text *out)
 {
     LOCK_SCOPE(&e->health_lock);
-    text_addn(out, from->data ? from->data : "", from->len);
+    text_addn(out, from->text.data ? from->text.data : "", from->text.len);
+    return from->changed;
 }
 
-void backend_health(struct backend *b, struct text *out)
+int64_t backend_health(struct backend *b, struct text *out)
 {
-    copy_text(&b->engine, &b->engine.health, out);
+    return copy_text(&b->engine, &b->engine.health, out);
 }
 
-void backend_cleanup(struct backend *b, struct text *out)
+int64_t backend_cleanup(struct backend *b, struct text *out)
 {
-    copy_text(&b->engine, &b->engine.cleanup, out);
+    return copy_text(&b->engine, &b->engine.cleanup, out);
 }
 
 void backend_set_observer(struct backend *b, backend_observer *observer, void *ctx)

@@ -44,9 +44,12 @@ int backend_open(struct backend **backend, const struct backend_config *config, 
 /* Starts the threads: after the last fork. */
 int backend_start(struct backend *backend, struct err *err);
 
-/* Stops all work and joins the threads; what was under way goes on at the next start. Active
- * mounts are unmounted unless in use (which is logged), or left alone with keep_mounts. Commands
- * that wait are answered ECANCELED. NULL is allowed. */
+/* Stops all work and joins the threads; what was under way goes on at the next start. Commands that
+ * wait are answered ECANCELED, and nothing is answered after that. Readers are still served. */
+void backend_stop(struct backend *backend);
+
+/* Stops it if that is still to be done. Active mounts are unmounted unless in use (which is
+ * logged), or left alone with keep_mounts. NULL is allowed. */
 void backend_close(struct backend *backend, bool keep_mounts);
 
 /* --- commands */
@@ -106,6 +109,7 @@ struct backend_view {
     int64_t size, entries, bytes, skipped; /* -1 while unknown */
     int64_t attempts;
     int64_t next_retry, created, updated; /* ms since 1970; 0: never */
+    int64_t progressed;                   /* likewise: the last change of done, total or percent */
     bool rootfs;                          /* the link is there */
 };
 
@@ -129,8 +133,9 @@ void backend_count(struct backend *backend, size_t *count, int64_t *changed);
 /* Where the active mounts are: STORE/active. Absolute. */
 const char *backend_active_dir(struct backend *backend);
 
-void backend_health(struct backend *backend, struct text *out);  /* the file's text */
-void backend_cleanup(struct backend *backend, struct text *out); /* likewise */
+/* A file's text, and when it last changed, ms since 1970. */
+int64_t backend_health(struct backend *backend, struct text *out);
+int64_t backend_cleanup(struct backend *backend, struct text *out);
 
 /* --- news */
 

@@ -33,8 +33,7 @@ int daemon_fork(void)
 void daemon_ready(int fd)
 {
     int null CLEANUP_CLOSE = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (chdir("/") < 0)
-        return;
+    (void)!chdir("/"); /* so that no file system is kept from being unmounted */
     for (int std = 0; null >= 0 && std <= 2; std++)
         dup2(null, std);
     if (write(fd, "", 1) == 1)

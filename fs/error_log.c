@@ -12,6 +12,7 @@ struct error_log {
     struct lock lock;  /* guards all below */
     char *lines[KEPT]; /* a ring; NULL: none yet */
     size_t next;
+    int64_t changed; /* ms since 1970 */
 };
 
 struct error_log *error_log_new(void)
@@ -19,6 +20,8 @@ struct error_log *error_log_new(void)
     struct error_log *log = calloc(1, sizeof *log);
     if (log)
         lock_init(&log->lock, LOCK_ERROR_LOG, "error_log");
+    if (log)
+        log->changed = text_now_ms();
     return log;
 }
 
@@ -29,6 +32,7 @@ void error_log_clear(struct error_log *log)
         free(log->lines[i]);
         log->lines[i] = NULL;
     }
+    log->changed = text_now_ms();
 }
 
 void error_log_free(struct error_log *log)
@@ -40,33 +44,44 @@ void error_log_free(struct error_log *log)
     free(log);
 }
 
-/* The first word is meant to be a URL: one with an @ may hold credentials, even where it is none.
- */
-static void add_masked_word(struct text *out, bool first, const char *word, size_t len)
+/* Whatever stands before the last @ of a URL may be credentials, also where it is none: where the
+ * password holds what a URL's may not, or the scheme is missing. */
+static void add_masked_word(struct text *out, const char *word, size_t len, bool first)
 {
-    const char *at = first ? memrchr(word, '@', len) : NULL;
-    if (!at || memmem(word, len, "://", 3)) {
-        text_add_masked_url(out, word, len);
-    } else {
-        text_add(out, "***");
-        text_addn(out, at, (size_t)(word + len - at));
+    const char *at = memrchr(word, '@', len), *sep = memmem(word, len, "://", 3);
+    if (!at || (!first && !sep)) {
+        text_addn(out, word, len);
+        return;
     }
+    if (sep && sep < at)
+        text_addn(out, word, (size_t)(sep + 3 - word));
+    text_add(out, "user:***");
+    text_addn(out, at, (size_t)(word + len - at));
+}
+
+static size_t span_of(const char *line, size_t len, bool blank)
+{
+    size_t n = 0;
+    while (n < len && (line[n] == ' ' || line[n] == '\t') == blank)
+        n++;
+    return n;
 }
 
 static void add_line(struct text *out, const char *line, size_t len)
 {
     struct text masked CLEANUP_TEXT = {0};
-    for (size_t i = 0; i < len;) {
-        size_t word = i;
-        while (i < len && line[i] != ' ' && line[i] != '\t')
-            i++;
-        add_masked_word(&masked, word == 0, line + word, i - word);
-        for (; i < len && (line[i] == ' ' || line[i] == '\t'); i++)
-            text_addn(&masked, &line[i], 1);
+    text_add(&masked, "");
+    for (size_t at = 0, words = 0; at < len;) {
+        size_t blank = span_of(line + at, len - at, true);
+        size_t word = span_of(line + at + blank, len - at - blank, false);
+        text_addn(&masked, line + at, blank);
+        add_masked_word(&masked, line + at + blank, word, words++ == 0);
+        at += blank + word;
     }
     bool cut = masked.len > LINE_CUT;
     text_add(out, "\"");
-    text_add_escaped(out, masked.data ? masked.data : "", cut ? LINE_CUT : masked.len);
+    if (!masked.failed)
+        text_add_escaped(out, masked.data, cut ? LINE_CUT : masked.len);
     text_add(out, cut ? "...\"" : "\"");
 }
 
@@ -89,9 +104,10 @@ void error_log_add(struct error_log *log, const char *file, const char *line, si
     free(log->lines[log->next]);
     log->lines[log->next] = t.data;
     log->next = (log->next + 1) % KEPT;
+    log->changed = text_now_ms();
 }
 
-void error_log_show(struct error_log *log, struct text *out)
+int64_t error_log_show(struct error_log *log, struct text *out)
 {
     LOCK_SCOPE(&log->lock);
     for (size_t i = 0; i < KEPT; i++) {
@@ -99,4 +115,5 @@ void error_log_show(struct error_log *log, struct text *out)
         if (line)
             text_add(out, line);
     }
+    return log->changed;
 }

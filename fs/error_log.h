@@ -14,7 +14,8 @@ void error_log_free(struct error_log *log);
  * line need not end in NUL. */
 void error_log_add(struct error_log *log, const char *file, const char *line, size_t len,
                    const struct err *err);
-void error_log_show(struct error_log *log, struct text *out);
+/* Returns when it last changed, ms since 1970. */
+int64_t error_log_show(struct error_log *log, struct text *out);
 void error_log_clear(struct error_log *log);
 
 #endif

@@ -8,8 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
 
 /* Threads that come and go cost most of the throughput: as many stay as may run. */
 #define FUSE_THREADS 10
@@ -59,12 +62,27 @@ static int find_group(struct program *p, struct err *err)
     return 0;
 }
 
+/* Someone else's tree must not disappear below ours. */
+static int check_free(const char *mountpoint, int fd, struct err *err)
+{
+    struct statfs fs;
+    struct statx stx;
+    if (fstatfs(fd, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC &&
+        statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx) == 0 &&
+        (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+        return err_set(err, ERR_INTERNAL, EBUSY,
+                       "mount point %s is in use by another FUSE file system; unmount that, or "
+                       "choose another",
+                       mountpoint);
+    return 0;
+}
+
 /* What a killed daemon left behind answers ENOTCONN, but to stat(2) only once its cache is old. */
 static int detach_stale(const char *mountpoint, struct err *err)
 {
     int fd CLEANUP_CLOSE = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0)
-        return 0;
+        return check_free(mountpoint, fd, err);
     if (errno != ENOTCONN)
         return err_set(err, ERR_INTERNAL, errno, "mount point %s: %s", mountpoint, strerror(errno));
     log_info(NULL, "detaching a stale mount at %s", mountpoint);
@@ -148,8 +166,11 @@ static int serve(struct program *p)
     return r;
 }
 
+/* All answers are out before FUSE's descriptor is closed: its number may be someone else's next. */
 static void tear_down(struct program *p, bool keep_mounts)
 {
+    if (p->ops.backend)
+        backend_stop(p->ops.backend);
     if (p->mounted)
         fuse_session_unmount(p->session);
     backend_close(p->ops.backend, keep_mounts);

@@ -38,10 +38,13 @@ static bool find_node(const struct ops *o, fuse_ino_t inode, struct node *n)
            (n->node != TREE_ROOTFS || n->view.rootfs);
 }
 
-static bool show(const struct ops *o, const struct node *n, struct text *out)
+static bool show(const struct ops *o, const struct node *n, struct text *out, int64_t *changed)
 {
-    const struct show s = {
-        .backend = o->backend, .error_log = o->error_log, .view = n->image ? &n->view : NULL};
+    const struct show s = {.backend = o->backend,
+                           .error_log = o->error_log,
+                           .view = n->image ? &n->view : NULL,
+                           .changed = changed};
+    *changed = n->image ? n->view.updated : o->started;
     text_add(out, "");
     if (tree_rows[n->node].show)
         tree_rows[n->node].show(&s, out);
@@ -81,9 +84,9 @@ static struct timespec timespec_of(int64_t ms)
 
 static void fill_attr(const struct ops *o, const struct node *n, struct stat *st)
 {
-    int64_t changed = n->image ? n->view.updated : o->started;
-    if (tree_rows[n->node].life == TREE_CHANGES && !n->image)
-        changed = text_now_ms();
+    struct text t CLEANUP_TEXT = {0};
+    int64_t changed;
+    bool shown = show(o, n, &t, &changed);
     *st = (struct stat){
         .st_ino = tree_inode(n->image, n->node),
         .st_mode = mode_of(o, n->node),
@@ -92,8 +95,7 @@ static void fill_attr(const struct ops *o, const struct node *n, struct stat *st
         .st_gid = is_of_ctl_group(o, n->node) ? o->ctl_gid : o->gid,
         .st_blksize = 4096,
     };
-    struct text t CLEANUP_TEXT = {0};
-    if (tree_rows[n->node].show && show(o, n, &t))
+    if (shown)
         st->st_size = (off_t)t.len;
     st->st_atim = st->st_mtim = st->st_ctim = timespec_of(changed);
 }
@@ -154,9 +156,9 @@ static void op_setattr(fuse_req_t req, fuse_ino_t inode, struct stat *attr, int 
     bool truncates = (to_set & FUSE_SET_ATTR_SIZE) &&
                      !(to_set & (FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID));
     if (!truncates || tree_rows[node].store == CONTROL_NONE)
-        fuse_reply_err(req, EPERM);
+        write_refuse(req, node, image, EPERM, "is not to be changed");
     else if (attr->st_size != 0)
-        fuse_reply_err(req, EINVAL);
+        write_refuse(req, node, image, EINVAL, "can be truncated to nothing only");
     else
         op_getattr(req, inode, fi);
 }
@@ -165,9 +167,10 @@ static void op_readlink(fuse_req_t req, fuse_ino_t inode)
 {
     struct node n;
     struct text target CLEANUP_TEXT = {0};
+    int64_t changed;
     if (!find_node(ops_of(req), inode, &n))
         fuse_reply_err(req, ENOENT);
-    else if (!show(ops_of(req), &n, &target))
+    else if (!show(ops_of(req), &n, &target, &changed))
         fuse_reply_err(req, ENOMEM);
     else
         fuse_reply_readlink(req, target.data);
@@ -183,7 +186,7 @@ static void op_open(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
         return;
     }
     if ((fi->flags & O_ACCMODE) != O_RDONLY && tree_rows[n.node].store == CONTROL_NONE) {
-        write_refuse(req, n.node, n.image ? n.view.name : "", "is not to be written");
+        write_refuse(req, n.node, n.image, EPERM, "is not to be written");
         return;
     }
     struct handle *h = handle_new();
@@ -207,9 +210,10 @@ static int refresh(const struct ops *o, fuse_ino_t inode, struct handle *h)
 {
     struct node n;
     struct text fresh = {0};
+    int64_t changed;
     if (!find_node(o, inode, &n))
         return ENODEV;
-    if (!show(o, &n, &fresh)) {
+    if (!show(o, &n, &fresh, &changed)) {
         text_free(&fresh);
         return ENOMEM;
     }
@@ -218,11 +222,19 @@ static int refresh(const struct ops *o, fuse_ino_t inode, struct handle *h)
     return 0;
 }
 
+static bool is_there(const struct ops *o, fuse_ino_t inode)
+{
+    uint64_t image;
+    bool rootfs;
+    (void)tree_unpack(inode, &image);
+    return !image || backend_exists(o->backend, image, &rootfs);
+}
+
 static int read_piece(const struct ops *o, fuse_ino_t inode, struct handle *h, size_t size,
                       off_t off, struct text *piece)
 {
     LOCK_SCOPE(&h->lock);
-    int error = off == 0 || !h->text.data ? refresh(o, inode, h) : 0;
+    int error = off == 0 || !h->text.data || !is_there(o, inode) ? refresh(o, inode, h) : 0;
     size_t at = (size_t)off < h->text.len ? (size_t)off : h->text.len;
     if (!error)
         text_addn(piece, h->text.data + at, h->text.len - at < size ? h->text.len - at : size);

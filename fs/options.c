@@ -313,17 +313,19 @@ void options_backend(const struct options *o, struct backend_config *c)
 
 void options_help(struct text *out)
 {
-    text_add(out, "usage: imgstorefs [OPTIONS] MOUNTPOINT\n\n"
-                  "Mounts the image store at MOUNTPOINT. Write `URL SHA256 [NAME]` to\n"
-                  "MOUNTPOINT/ctl/fetch, and a root file system appears as\n"
-                  "MOUNTPOINT/images/NAME/rootfs.\n\n"
-                  "  -f            stay in the foreground, log to standard error\n"
-                  "  -d            the same, and log all that FUSE does\n"
-                  "  -h, --help    this text\n"
-                  "  -V, --version the version\n"
-                  "  --print-fsm   the state machine in Graphviz's language\n\n"
-                  "Settings: --name VALUE, -o name=value[,name=value…], or the environment\n"
-                  "variable. Sizes take K M G T, times ms s m h d; max is no limit.\n\n");
+    text_add(
+        out,
+        "usage: imgstorefs [OPTIONS] MOUNTPOINT\n\n"
+        "Mounts the image store at MOUNTPOINT. Write `URL SHA256 [NAME]` to\n"
+        "MOUNTPOINT/ctl/fetch, and a root file system appears as\n"
+        "MOUNTPOINT/images/NAME/rootfs.\n\n"
+        "  -f            stay in the foreground, log to standard error\n"
+        "  -d            the same, and log all that FUSE does\n"
+        "  -h, --help    this text\n"
+        "  -V, --version the version\n"
+        "  --print-fsm   the state machine in Graphviz's language\n\n"
+        "Settings: --name VALUE, -o name=value[,name=value…], or the environment\n"
+        "variable. Sizes take K M G T, times ms s m h d; max, where it is taken, is no limit.\n\n");
     for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
         const struct setting *s = &settings[i];
         text_addf(out, "  %s%s%s  (%s)\n        %s\n", s->name, *s->initial ? "=" : "", s->initial,

@@ -19,17 +19,17 @@ void show_version(const struct show *s, struct text *out)
 
 void show_health(const struct show *s, struct text *out)
 {
-    backend_health(s->backend, out);
+    *s->changed = backend_health(s->backend, out);
 }
 
 void show_cleanup(const struct show *s, struct text *out)
 {
-    backend_cleanup(s->backend, out);
+    *s->changed = backend_cleanup(s->backend, out);
 }
 
 void show_error_log(const struct show *s, struct text *out)
 {
-    error_log_show(s->error_log, out);
+    *s->changed = error_log_show(s->error_log, out);
 }
 
 /* --- control files say how they are used */
@@ -86,6 +86,7 @@ void show_progress(const struct show *s, struct text *out)
     text_add(out, " ");
     add_number(out, s->view->total);
     text_addf(out, " %s\n", s->view->phase);
+    *s->changed = s->view->progressed;
 }
 
 /* The reason may quote what an archive or a server said: it stays one line of plain ASCII. */

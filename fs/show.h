@@ -10,6 +10,8 @@ struct show {
     struct backend *backend;
     struct error_log *error_log;
     const struct backend_view *view; /* of an image's files; else NULL */
+    int64_t *changed; /* ms: when the value last changed; left alone by what changes with the image
+                         or never */
 };
 
 typedef void show_fn(const struct show *s, struct text *out);

@@ -140,32 +140,42 @@ void write_rmdir(fuse_req_t req, const char *name)
     backend_submit(ops_of(req)->backend, &command, answer, p);
 }
 
-static void refuse_path(fuse_req_t req, const char *path, const char *reason)
+static void refuse_path(fuse_req_t req, const char *path, int num, const char *reason)
 {
     struct err err = {0};
-    err_set(&err, ERR_INTERNAL, EPERM, "%s", reason);
+    err_set(&err, ERR_INTERNAL, num, "%s", reason);
     error_log_add(ops_of(req)->error_log, path, "", 0, &err);
-    fuse_reply_err(req, EPERM);
+    fuse_reply_err(req, num);
 }
 
-void write_refuse(fuse_req_t req, enum tree_node node, const char *image, const char *reason)
+/* false: the image is gone, and that was the answer. */
+static bool path_in(fuse_req_t req, enum tree_node node, uint64_t image, struct text *path)
 {
-    char *path CLEANUP_FREE = path_of(node, image);
-    refuse_path(req, path ? path : "", reason);
+    struct backend_view view = {0};
+    if (image && !backend_view(ops_of(req)->backend, image, &view)) {
+        fuse_reply_err(req, ENOENT);
+        return false;
+    }
+    text_add(path, "");
+    tree_path(node, view.name, path);
+    return true;
+}
+
+void write_refuse(fuse_req_t req, enum tree_node node, uint64_t image, int num, const char *reason)
+{
+    struct text path CLEANUP_TEXT = {0};
+    if (path_in(req, node, image, &path))
+        refuse_path(req, path.failed ? "" : path.data, num, reason);
 }
 
 void write_refuse_child(fuse_req_t req, enum tree_node parent, uint64_t image, const char *name)
 {
     struct text path CLEANUP_TEXT = {0};
-    struct backend_view view = {0};
-    if (image && !backend_view(ops_of(req)->backend, image, &view)) {
-        fuse_reply_err(req, ENOENT);
+    if (!path_in(req, parent, image, &path))
         return;
-    }
-    tree_path(parent, view.name, &path);
     if (path.len)
         text_add(&path, "/");
     text_add_escaped(&path, name, strlen(name));
-    refuse_path(req, path.data ? path.data : "",
+    refuse_path(req, path.failed ? "" : path.data, EPERM,
                 "nothing can be made, renamed or removed here but by rmdir images/NAME");
 }

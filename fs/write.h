@@ -11,8 +11,9 @@ void write_control(fuse_req_t req, enum tree_node node, struct handle *h, const 
                    size_t size);
 void write_rmdir(fuse_req_t req, const char *name);
 
-/* EPERM for opening a file to write it, and for making, removing or renaming a child. */
-void write_refuse(fuse_req_t req, enum tree_node node, const char *image, const char *reason);
+/* For opening a file to write it, and for changing what is not the user's to change. */
+void write_refuse(fuse_req_t req, enum tree_node node, uint64_t image, int num, const char *reason);
+/* EPERM for making, removing or renaming a child. */
 void write_refuse_child(fuse_req_t req, enum tree_node parent, uint64_t image, const char *name);
 
 #endif

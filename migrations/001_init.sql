@@ -33,3 +33,8 @@ CREATE TABLE history (
     code       TEXT    NOT NULL,
     message    TEXT    NOT NULL
 ) STRICT;
+
+-- store: the one store that this database speaks of; its STORE/.id holds the same.
+CREATE TABLE store (
+    id TEXT NOT NULL
+) STRICT;

@@ -35,13 +35,10 @@ enum format format_sniff(const void *bytes, size_t n)
 {
     if (n == 0)
         return FORMAT_UNKNOWN;
-    /* A member's name may begin like any magic number. */
-    if (n >= 262 && memcmp((const char *)bytes + 257, "ustar", 5) == 0)
-        return FORMAT_TAR;
-    if (skippable_zstd(bytes, n))
-        return FORMAT_ZSTD;
     if (is_ustar(bytes, n))
         return FORMAT_TAR; /* whatever its first member is called: "BZh" is a name too */
+    if (skippable_zstd(bytes, n))
+        return FORMAT_ZSTD;
     size_t i = 0;
     while (n < formats[i].len || memcmp(bytes, formats[i].magic, formats[i].len) != 0)
         i++;

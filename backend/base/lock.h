@@ -1,7 +1,7 @@
 /* lock: mutexes that know their place.
  *
- * The order in which locks may be taken is this list, top first; in debug builds a thread that
- * takes one out of order aborts with both names. Condition variables pair with one lock each. */
+ * The order in which locks may be taken is this list, top first; a thread that takes one
+ * out of order aborts with both names. Condition variables pair with one lock each. */
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
 

@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#define SAMPLE_MS         10000 /* between two looks at free space and at what has been unused */
+#define SAMPLE_MS         10000  /* between two looks at free space and at what has been unused */
+#define CLEANUP_MS        600000 /* the longest between two looks through the store */
 #define FREE_INODES_LEAST 1000
 
 int chores_unmount(struct job *job, struct err *err)
@@ -84,7 +85,7 @@ static int add_item(struct cleanup *c, enum item_kind kind, int dirfd, const cha
     if (snprintf(item.name, sizeof item.name, "%s", name) >= (int)sizeof item.name ||
         !parse_item(&item) || fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return 0;
-    item.bytes = kind == ITEM_IMAGE ? image_bytes(dirfd, name) : st.st_size;
+    item.bytes = kind == ITEM_IMAGE ? -1 : st.st_size; /* an image's is asked for when it matters */
     item.used = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
     if (c->count == c->capacity) {
         size_t capacity = c->capacity ? 2 * c->capacity : 64;
@@ -164,9 +165,11 @@ static size_t remove_unused(struct engine *e, struct cleanup *c, struct text *re
     size_t n = 0;
     int64_t bytes = 0;
     for (size_t i = 0; i < c->count; i++) {
-        const struct item *item = &c->items[i];
+        struct item *item = &c->items[i];
         if (is_referenced(e, item) || !wants_gone(c, item, bytes))
             continue;
+        if (item->bytes < 0)
+            item->bytes = image_bytes(e->paths.images, item->name);
         if (!c->dry_run && !discard_item(e, item))
             continue;
         text_addf(report, "%s %s %s %lld\n", c->dry_run ? "would-remove" : "removed",
@@ -205,12 +208,18 @@ void chores_cleanup(struct engine *e, struct request *request)
     push_cleanup(e, request, INT64_MAX, 0);
 }
 
+static void finish_idle(struct engine *e, struct request *request)
+{
+    e->cleaning = false;
+    request_reply(request, NULL);
+}
+
 static void finish_scan(struct engine *e, struct job *job)
 {
     struct cleanup *c = job->stage.ctx;
     struct text report = {0};
-    e->cleaning = false;
     if (job->status < 0) {
+        e->cleaning = false;
         log_warn(NULL, "cleanup: %s", job->err.text);
         request_reply(c->request, &job->err);
         free_cleanup(c);
@@ -218,17 +227,14 @@ static void finish_scan(struct engine *e, struct job *job)
     }
     size_t removed = remove_unused(e, c, &report);
     if (c->request || removed) {
-        lock_take(&e->health_lock);
-        text_free(&e->cleanup);
-        e->cleanup = report;
-        lock_release(&e->health_lock);
+        engine_set_text(e, &e->cleanup, &report);
     } else {
         text_free(&report);
     }
     if (removed)
-        chores_sweep(e, c->request);
+        chores_sweep(e, c->request); /* until then there is no more room than there was */
     else
-        request_reply(c->request, NULL);
+        finish_idle(e, c->request);
     free_cleanup(c);
 }
 
@@ -263,6 +269,7 @@ void chores_finished(struct engine *e, struct job *job)
     if (job->run == scan) {
         finish_scan(e, job);
     } else {
+        e->cleaning = false;
         if (job->status < 0)
             log_warn(NULL, "%s", job->err.text);
         request_reply(job->stage.ctx, NULL);
@@ -323,6 +330,34 @@ static void sample(struct engine *e, struct text *health, int64_t *missing)
                   e->paths.dir);
 }
 
+/* Looking through a large store costs something: often enough for what is kept to go in time. */
+static int64_t cleanup_interval(int64_t keep)
+{
+    int64_t interval = keep / 10;
+    return interval < SAMPLE_MS ? SAMPLE_MS : interval > CLEANUP_MS ? CLEANUP_MS : interval;
+}
+
+/* What someone else has unmounted is mounted again. */
+static void saw_mount(void *ctx, const char *name)
+{
+    struct engine *e = ctx;
+    struct image *image = registry_named(e->registry, name);
+    if (image)
+        image->mounted = true;
+}
+
+static void check_mounts(struct engine *e)
+{
+    struct err err = {0};
+    for (struct image *i = registry_next(e->registry, NULL); i; i = registry_next(e->registry, i))
+        i->mounted = false;
+    if (snapshot_each_mount(&e->paths, saw_mount, e, &err) < 0)
+        return;
+    for (struct image *i = registry_next(e->registry, NULL); i; i = registry_next(e->registry, i))
+        if (i->state == FSM_ACTIVE && !i->mounted && !i->waits)
+            work_unmounted(e, i);
+}
+
 void chores_run(struct engine *e, int64_t now)
 {
     if (now < e->next_chores)
@@ -331,12 +366,12 @@ void chores_run(struct engine *e, int64_t now)
     struct text health = {0};
     int64_t missing = 0, keep = e->config->keep_unused;
     sample(e, &health, &missing);
+    check_mounts(e);
     if (!health.len)
         text_add(&health, "ok\n");
-    lock_take(&e->health_lock);
-    text_free(&e->health);
-    e->health = health;
-    lock_release(&e->health_lock);
-    if (!e->cleaning && (keep != TEXT_UNLIMITED || missing > 0))
+    engine_set_text(e, &e->health, &health);
+    if (!e->cleaning && (missing > 0 || now >= e->next_cleanup)) {
+        e->next_cleanup = now + cleanup_interval(keep);
         push_cleanup(e, NULL, keep == TEXT_UNLIMITED ? 0 : text_now_ms() - keep, missing);
+    }
 }

@@ -28,8 +28,12 @@ static int refuse_busy(const struct image *image, struct err *err)
 
 static int does_not_fit(const struct image *image, enum fsm_event event, struct err *err)
 {
-    return err_set(err, ERR_INTERNAL, EBUSY, "%s is %s: nothing to %s", image->name,
-                   fsm_state_word(image->state), fsm_event_word(event));
+    const char *way_out = image->state == FSM_FAILED      ? "; ctl/retry tries it again"
+                          : event == FSM_EV_DEACTIVATE    ? "; ctl/cancel stops it"
+                          : fsm_is_underway(image->state) ? "; wait for it"
+                                                          : "";
+    return err_set(err, ERR_INTERNAL, EBUSY, "%s is %s: nothing to %s%s", image->name,
+                   fsm_state_word(image->state), fsm_event_word(event), way_out);
 }
 
 /* --- fetch: all lines in one transaction */
@@ -73,6 +77,20 @@ static struct image *make_image(const struct engine *e, const struct backend_fet
     return registry_image(&row);
 }
 
+/* What a removed image of that name has left, as it was in use or could not be moved, must not
+ * become the new one's. */
+static int refuse_layer(struct engine *e, const char *name, struct err *err)
+{
+    if (faccessat(e->paths.overlays, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    int r = e->settings.snapshot->unmount(&e->paths, name, "", POLICY_STRICT, err);
+    if (r == 0)
+        r = snapshot_discard(&e->paths, name, err);
+    if (r < 0)
+        err_context(err, "%s: a removed image of that name is not quite gone", name);
+    return r;
+}
+
 /* The line that makes or retries that name: after it, another one changes nothing. */
 static const struct planned *earlier_line(const struct planned *plan, size_t n, const char *name)
 {
@@ -101,6 +119,9 @@ static int plan_line(struct engine *e, const struct backend_fetch *line, struct 
         p->retried = true;
         return 0;
     }
+    int r = refuse_layer(e, line->name, err);
+    if (r < 0)
+        return r;
     p->made = make_image(e, line);
     return p->made ? 0 : err_sys(err, ENOMEM, "cannot hold the image");
 }
@@ -228,6 +249,16 @@ static int change_activate(const struct image *image, struct image *next, struct
     return 0;
 }
 
+/* Someone may have unmounted it behind our back: what is asked for is that it be mounted. */
+static void activate(struct engine *e, struct request *request)
+{
+    struct image *image = registry_named(e->registry, request->command.name);
+    if (image && image->state == FSM_ACTIVE && !image->waits &&
+        !e->settings.snapshot->mounted(&e->paths, image->name))
+        work_unmounted(e, image);
+    reply_event(e, request, FSM_EV_ACTIVATE, change_activate);
+}
+
 static int change_deactivate(const struct image *image, struct image *next, struct err *err)
 {
     next->want_stored = true;
@@ -350,7 +381,7 @@ void command_continue(struct engine *e, struct image *image, struct job *job)
     int status = job->status;
     struct err err = job->err;
     job_free(job);
-    if (!was_unmount)
+    if (!was_unmount || (status == -ECANCELED && image->removing))
         continue_remove(e, image);
     else if (status < 0)
         give_up(e, image, &err);
@@ -376,7 +407,7 @@ void command_run(struct engine *e, struct request *request)
         reply_event(e, request, FSM_EV_RETRY, change_retry);
         break;
     case BACKEND_ACTIVATE:
-        reply_event(e, request, FSM_EV_ACTIVATE, change_activate);
+        activate(e, request);
         break;
     case BACKEND_DEACTIVATE:
         deactivate(e, request);

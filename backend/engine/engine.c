@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "stages/snapshot/snapshot.h"
 #include "store/hold.h"
+#include "store/identity.h"
 
 #include <errno.h>
 #include <string.h>
@@ -46,8 +47,9 @@ static void set_up(struct engine *e, const struct backend_config *c)
     lock_init(&e->inbox_lock, LOCK_ENGINE_INBOX, "inbox");
     lock_init(&e->health_lock, LOCK_HEALTH, "health");
     lock_cond_init(&e->wake);
-    text_add(&e->health, "ok\n");
-    text_add(&e->cleanup, "-\n");
+    text_add(&e->health.text, "ok\n");
+    text_add(&e->cleanup.text, "-\n");
+    e->health.changed = e->cleanup.changed = text_now_ms();
 }
 
 static void finished(void *ctx, struct job *job)
@@ -72,6 +74,8 @@ int engine_open(struct engine *e, const struct backend_config *config, struct er
         r = take_holds(e, err);
     if (r == 0)
         r = db_open(&e->db, config->database, err);
+    if (r == 0)
+        r = identity_check(e->db, &e->paths, err);
     if (r < 0)
         return r;
     if (!(e->settings.snapshot = snapshot_choose(&e->paths, err)))
@@ -79,6 +83,18 @@ int engine_open(struct engine *e, const struct backend_config *config, struct er
     if (registry_open(&e->registry) < 0 || queue_open(&e->queue, threads, finished, e) < 0)
         return err_sys(err, ENOMEM, "cannot start");
     return recover_run(e, err);
+}
+
+void engine_set_text(struct engine *e, struct engine_text *shown, struct text *text)
+{
+    LOCK_SCOPE(&e->health_lock);
+    if (!text->data || (shown->text.data && strcmp(text->data, shown->text.data) == 0)) {
+        text_free(text);
+        return;
+    }
+    text_free(&shown->text);
+    shown->text = *text;
+    shown->changed = text_now_ms();
 }
 
 /* --- the thread */
@@ -186,17 +202,33 @@ static void refuse_waiting(struct engine *e)
         request_reply(steal_ptr(i->waits), &stopping);
 }
 
+/* Whatever its state: a stop may have come between a mount and the word of it. */
+static void unmount_one(struct engine *e, const char *name)
+{
+    const struct image *i = registry_named(e->registry, name);
+    struct err err = {0};
+    char key[PATHS_FILE_MAX] = "";
+    if (i)
+        paths_image(key, i->sha256, i->policy);
+    if (e->settings.snapshot->unmount(&e->paths, name, key, i ? i->policy : POLICY_STRICT, &err) <
+        0)
+        log_warn(name, "left mounted: %s", err.text);
+}
+
+static void remember(void *ctx, const char *name)
+{
+    text_addn(ctx, name, strlen(name) + 1);
+}
+
+/* The list first: the mount table must not change while it is read. */
 static void unmount_all(struct engine *e)
 {
-    for (struct image *i = registry_next(e->registry, NULL); i; i = registry_next(e->registry, i)) {
-        struct err err = {0};
-        char key[PATHS_FILE_MAX];
-        if (i->state != FSM_ACTIVE)
-            continue;
-        paths_image(key, i->sha256, i->policy);
-        if (e->settings.snapshot->unmount(&e->paths, i->name, key, i->policy, &err) < 0)
-            log_warn(i->name, "left mounted: %s", err.text);
-    }
+    struct err err = {0};
+    struct text names CLEANUP_TEXT = {0};
+    if (snapshot_each_mount(&e->paths, remember, &names, &err) < 0)
+        log_warn(NULL, "%s", err.text);
+    for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1)
+        unmount_one(e, names.data + at);
 }
 
 static void stop_threads(struct engine *e)
@@ -206,16 +238,22 @@ static void stop_threads(struct engine *e)
     pthread_cond_signal(&e->wake);
     lock_release(&e->inbox_lock);
     pthread_join(e->thread, NULL);
+    e->joined = true;
+}
+
+void engine_stop(struct engine *e)
+{
+    if (e->started && !e->joined)
+        stop_threads(e);
+    queue_close(steal_ptr(e->queue), drop);
+    drop_all(steal_ptr(e->finished));
+    drop_all(steal_ptr(e->postponed));
+    refuse_waiting(e);
 }
 
 void engine_close(struct engine *e, bool keep_mounts)
 {
-    if (e->started)
-        stop_threads(e);
-    queue_close(e->queue, drop);
-    drop_all(steal_ptr(e->finished));
-    drop_all(steal_ptr(e->postponed));
-    refuse_waiting(e);
+    engine_stop(e);
     if (e->started && !keep_mounts)
         unmount_all(e);
     registry_close(e->registry);
@@ -223,8 +261,8 @@ void engine_close(struct engine *e, bool keep_mounts)
     paths_close(&e->paths);
     cleanup_close(&e->store_hold);
     cleanup_close(&e->database_hold);
-    text_free(&e->health);
-    text_free(&e->cleanup);
+    text_free(&e->health.text);
+    text_free(&e->cleanup.text);
     lock_destroy(&e->inbox_lock);
     lock_destroy(&e->health_lock);
     pthread_cond_destroy(&e->wake);

@@ -17,6 +17,12 @@
 #define ENGINE_WORKERS_MAX 64   /* of one pool */
 #define ENGINE_POSTPONE_MS 1000 /* between attempts at what could not be done or committed */
 
+/* What a file shows. */
+struct engine_text {
+    struct text text;
+    int64_t changed; /* ms since 1970 */
+};
+
 /* A line of images, first come first served. */
 struct ready {
     struct image *first, *last;
@@ -43,7 +49,7 @@ struct engine {
     void *observer_ctx;
     int store_hold, database_hold;
     pthread_t thread;
-    bool started;
+    bool started, joined;
 
     /* The engine's thread only (before it starts: the opener's). */
     struct db *db;
@@ -54,7 +60,8 @@ struct engine {
     int64_t next_due;       /* monotonic ms of the earliest retry; INT64_MAX: none */
     int64_t next_chores;    /* of the next health sample and automatic cleanup */
     bool held;              /* a test holds something: look again soon */
-    bool cleaning;          /* an automatic cleanup is under way */
+    int64_t next_cleanup;   /* of the next automatic cleanup */
+    bool cleaning;          /* one is under way, or asked for */
     struct err trouble;     /* the database's last failure; num 0: it works */
     struct job *postponed;  /* outcomes that could not be committed yet */
     int64_t next_postponed; /* when to try them again */
@@ -69,14 +76,18 @@ struct engine {
 
     /* Guarded by health_lock. */
     struct lock health_lock;
-    struct text health, cleanup;
+    struct engine_text health, cleanup;
 };
 
 int engine_open(struct engine *e, const struct backend_config *config, struct err *err);
 int engine_start(struct engine *e, struct err *err);
+void engine_stop(struct engine *e);
 void engine_close(struct engine *e, bool keep_mounts);
 void engine_submit(struct engine *e, const struct backend_command *command, backend_done *done,
                    void *ctx);
+
+/* Takes the text over, if it says anything new. */
+void engine_set_text(struct engine *e, struct engine_text *shown, struct text *text);
 
 /* --- request.c: commands on their way */
 
@@ -118,6 +129,8 @@ void work_apply(struct engine *e, struct image *image, const struct image *next,
 /* Both, in a transaction of its own. */
 int work_commit(struct engine *e, struct image *image, const struct image *next,
                 enum fsm_stage stage, struct err *err);
+/* Its mount is gone, and not by us: it is made again if it is wanted. */
+void work_unmounted(struct engine *e, struct image *image);
 /* Puts an image without a job (back) on its way, as its state asks. */
 void work_resume(struct engine *e, struct image *image);
 /* Claims what can be claimed. */

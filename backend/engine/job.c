@@ -5,6 +5,10 @@
 
 #include <string.h>
 
+/* A word of progress is for all names of the digest, and readers wait for as long as it takes: the
+ * more names, the rarer. */
+#define TELL_NAMES_A_MS 256
+
 /* How each stage is run. */
 static const struct {
     enum queue_pool pool;
@@ -84,19 +88,39 @@ static void lead(struct engine *e, struct job *job)
         e->leaders[job->pool][e->busy[job->pool]++] = job;
 }
 
+/* One that followed it is what its worker does next. */
+static void follow(struct engine *e, const struct job *ended)
+{
+    for (struct image *i = registry_next_of_digest(e->registry, ended->stage.sha256, NULL); i;
+         i = registry_next_of_digest(e->registry, ended->stage.sha256, i))
+        if (i->job && i->job != ended && i->job->pool == ended->pool &&
+            strcmp(i->job->key, ended->key) == 0) {
+            lead(e, i->job);
+            return;
+        }
+}
+
 void job_ended(struct engine *e, const struct job *job)
 {
     struct job **leaders = e->leaders[job->pool];
     for (int64_t i = 0; i < e->busy[job->pool]; i++)
-        if (leaders[i] == job)
-            leaders[i--] = leaders[--e->busy[job->pool]];
+        if (leaders[i] == job) {
+            leaders[i] = leaders[--e->busy[job->pool]];
+            follow(e, job);
+            return;
+        }
 }
 
 static void report_progress(void *ctx, int64_t done, int64_t total)
 {
     struct job *job = ctx;
     struct engine *e = job->owner;
-    registry_progress(e->registry, job->stage.sha256, (enum fsm_state)job->state, done, total);
+    int64_t now = text_monotonic_ms();
+    if (now < job->told_until && done != total)
+        return;
+    size_t names =
+        registry_progress(e->registry, job->stage.sha256, (enum fsm_state)job->state, done, total);
+    job->told_until = now + (int64_t)(names / TELL_NAMES_A_MS);
 }
 
 static int run_stage(struct job *job, struct err *err)

@@ -87,7 +87,7 @@ static void run(struct job *job)
 {
     job->err = (struct err){0};
     if (atomic_load(&job->cancelled))
-        job->status = -ECANCELED;
+        job->status = err_set(&job->err, ERR_CANCELLED, ECANCELED, "cancelled");
     else if (job->stage.cancel_fd < 0)
         job->status = err_sys(&job->err, EMFILE, "cannot make an event descriptor");
     else

@@ -27,6 +27,7 @@ struct job {
                                                      open while it runs */
     stage_fn *stage_run;
     int state;
+    int64_t told_until; /* likewise */
 
     /* Set by the run. */
     struct stage_result result;

@@ -28,11 +28,8 @@ static void meet_mount(void *ctx, const char *name)
 {
     struct engine *e = ctx;
     struct image *image = registry_named(e->registry, name);
-    struct err err = {0};
     if (image)
         image->mounted = true;
-    else if (e->settings.snapshot->unmount(&e->paths, name, "", POLICY_STRICT, &err) < 0)
-        log_warn(name, "an image that was removed is still mounted: %s", err.text);
 }
 
 /* Mounted, although its state says that it is not: a crash came between. Only ACTIVE and what is
@@ -73,15 +70,45 @@ static bool is_there(struct engine *e, const struct image *image)
     return true;
 }
 
-static int correct(struct engine *e, struct image *image, enum fsm_event event, struct err *err)
-{
+struct correction {
+    struct image *image;
     struct image next;
-    const struct fsm_row *row = work_prepare(e, image, event, &next);
+};
+
+struct corrections {
+    struct correction *list;
+    size_t count;
+};
+
+static void note(struct engine *e, struct corrections *c, struct image *image, enum fsm_event event)
+{
+    struct correction *one = &c->list[c->count];
+    const struct fsm_row *row = work_prepare(e, image, event, &one->next);
     if (!row)
-        return 0;
+        return;
     log_info(image->name, "found %s while %s", fsm_event_word(event), fsm_state_word(image->state));
-    next.attempts = row->to == FSM_NEW ? 0 : next.attempts;
-    return work_commit(e, image, &next, row->stage, err);
+    if (row->to == FSM_NEW)
+        one->next.attempts = 0;
+    one->image = image;
+    c->count++;
+}
+
+static int write_corrections(struct engine *e, const void *ctx, struct err *err)
+{
+    const struct corrections *c = ctx;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < c->count; i++)
+        r = work_write(e, &c->list[i].next, c->list[i].image->state, err);
+    return r;
+}
+
+/* One transaction: after a reboot every active image is among them. */
+static int correct(struct engine *e, struct corrections *c, struct err *err)
+{
+    int r = c->count ? work_transact(e, write_corrections, c, err) : 0;
+    for (size_t i = 0; r == 0 && i < c->count; i++)
+        work_apply(e, c->list[i].image, &c->list[i].next, FSM_RUN_NOTHING);
+    return r;
 }
 
 static void wait_for_retry(struct engine *e, struct image *image)
@@ -94,21 +121,41 @@ static void wait_for_retry(struct engine *e, struct image *image)
         e->next_due = image->due;
 }
 
-static int reconcile(struct engine *e, struct image *image, struct err *err)
+static void look_at(struct engine *e, struct image *image, struct corrections *c)
 {
-    int r = 0;
     if (image->mounted && image->state != FSM_ACTIVE && image->state != FSM_ACTIVATING)
         take_down(e, image);
     if (image->state == FSM_ACTIVE && image->mounted)
         log_info(image->name, "adopted");
     if (!is_there(e, image))
-        r = correct(e, image, FSM_EV_MISSING, err);
+        note(e, c, image, FSM_EV_MISSING);
     else if (image->state == FSM_ACTIVE && !image->mounted)
-        r = correct(e, image, FSM_EV_UNMOUNTED, err);
-    if (r == 0 && image->state == FSM_DOWNLOADING && image->next_retry)
+        note(e, c, image, FSM_EV_UNMOUNTED);
+}
+
+static void go_on(struct engine *e, struct image *image)
+{
+    if (image->state == FSM_DOWNLOADING && image->next_retry)
         wait_for_retry(e, image);
-    else if (r == 0)
+    else
         work_resume(e, image);
+}
+
+static int reconcile(struct engine *e, struct err *err)
+{
+    size_t count;
+    int64_t changed;
+    registry_count(e->registry, &count, &changed);
+    struct correction *list CLEANUP_FREE = calloc(count + 1, sizeof *list);
+    struct corrections c = {.list = list};
+    if (!list)
+        return err_sys(err, ENOMEM, "cannot look at what there is");
+    for (struct image *i = registry_next(e->registry, NULL); i; i = registry_next(e->registry, i))
+        look_at(e, i, &c);
+    int r = correct(e, &c, err);
+    for (struct image *i = registry_next(e->registry, NULL); r == 0 && i;
+         i = registry_next(e->registry, i))
+        go_on(e, i);
     return r;
 }
 
@@ -131,9 +178,16 @@ static bool is_orphan_image(struct engine *e, const char *name)
     return dot && strcmp(dot, ".part") == 0;
 }
 
+/* A layer that someone still writes to is never taken away, whatever the database knows. */
 static bool is_orphan_overlay(struct engine *e, const char *name)
 {
-    return !registry_named(e->registry, name);
+    struct err err = {0};
+    if (registry_named(e->registry, name))
+        return false;
+    if (e->settings.snapshot->unmount(&e->paths, name, "", POLICY_STRICT, &err) == 0)
+        return true;
+    log_warn(name, "the layer of an image that was removed stays: %s", err.text);
+    return false;
 }
 
 static void discard_orphans(struct engine *e, int dirfd,
@@ -169,9 +223,8 @@ int recover_run(struct engine *e, struct err *err)
         r = snapshot_each_mount(&e->paths, meet_mount, e, err);
     remove_mount_points(e);
     discard_orphans(e, e->paths.images, is_orphan_image);
-    for (struct image *i = registry_next(e->registry, NULL); r == 0 && i;
-         i = registry_next(e->registry, i))
-        r = reconcile(e, i, err);
+    if (r == 0)
+        r = reconcile(e, err);
     discard_orphans(e, e->paths.blobs, is_orphan_blob);
     discard_orphans(e, e->paths.overlays, is_orphan_overlay);
     chores_sweep(e, NULL);

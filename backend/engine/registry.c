@@ -338,6 +338,7 @@ static void fill_view(const struct image *i, struct backend_view *v)
     v->next_retry = i->next_retry;
     v->created = i->created;
     v->updated = i->updated;
+    v->progressed = i->progressed > i->updated ? i->progressed : i->updated;
     v->rootfs = shows_rootfs(i);
     settle_progress(v, i->state);
 }
@@ -375,20 +376,25 @@ void registry_count(struct registry *r, size_t *count, int64_t *changed)
     *changed = r->changed;
 }
 
-void registry_progress(struct registry *r, const char *sha256, enum fsm_state state, int64_t done,
-                       int64_t total)
+size_t registry_progress(struct registry *r, const char *sha256, enum fsm_state state, int64_t done,
+                         int64_t total)
 {
+    int64_t now = text_now_ms();
+    size_t names = 0;
     LOCK_SCOPE(&r->lock);
     for (struct image *i = registry_next_of_digest(r, sha256, NULL); i;
          i = registry_next_of_digest(r, sha256, i)) {
+        names++;
         if (i->state != state)
             continue;
         int percent = total > 0 && done <= total ? (int)((double)done * 100 / (double)total) : 0;
         i->done = done;
         i->total = total;
+        i->progressed = now;
         if (percent > i->percent)
             i->percent = percent;
     }
+    return names;
 }
 
 void registry_hide_rootfs(struct registry *r, uint64_t id, bool hide)

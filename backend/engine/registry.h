@@ -40,7 +40,7 @@ struct image {
     int64_t size, entries, bytes, skipped;
     int64_t attempts, next_retry, updated;
     bool hides_rootfs; /* ACTIVE, but about to be unmounted */
-    int64_t done, total;
+    int64_t done, total, progressed;
     int percent;
 
     /* The engine's thread only. */
@@ -52,6 +52,7 @@ struct image {
     int64_t due;            /* monotonic ms of the next attempt; 0: none */
     struct ready *ready_in; /* the line in which it waits to be claimed; NULL: in none */
     struct image *ready_before, *ready_after;
+    bool looked_at; /* in that line, for whom it might follow */
 
     struct registry_link links[REGISTRY_INDEXES];
 };
@@ -94,9 +95,10 @@ void registry_free_image(struct image *image);
 
 /* --- any thread */
 
-/* Bytes of the archive for every image of that digest that is in that state. */
-void registry_progress(struct registry *registry, const char *sha256, enum fsm_state state,
-                       int64_t done, int64_t total);
+/* Bytes of the archive for every image of that digest that is in that state. Returns how many
+ * names of that digest there are. */
+size_t registry_progress(struct registry *registry, const char *sha256, enum fsm_state state,
+                         int64_t done, int64_t total);
 
 /* The link goes before what it points to does; it is back with the next change of the image. */
 void registry_hide_rootfs(struct registry *registry, uint64_t id, bool hide);

@@ -14,14 +14,14 @@ static int64_t backoff(const struct retry_policy *policy, int64_t made, double j
 int64_t retry_delay(const struct retry_policy *policy, int64_t made, bool wrong_digest_before,
                     const struct stage_result *result, double jitter)
 {
-    if (made >= policy->attempts)
-        return -1;
     switch (result->retry) {
     case RETRY_NEVER:
         return -1;
     case RETRY_SCRATCH:
         return wrong_digest_before ? -1 : 0;
     case RETRY_LATER:
+        if (made >= policy->attempts)
+            return -1;
         break;
     }
     int64_t delay = backoff(policy, made, jitter);

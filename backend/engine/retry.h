@@ -12,7 +12,8 @@ struct retry_policy {
 /* ms to wait before the next attempt, or -1: give up. `made` attempts have been made, the failed
  * one included. The delay doubles with each attempt and is spread by jitter (0 … 1) over its upper
  * half, so that many who failed together do not come back together; what the server asked for is
- * honoured up to the cap. A wrong digest is tried again at once, from scratch, once. */
+ * honoured up to the cap. A wrong digest is tried again at once, from scratch, once, whatever the
+ * attempts made. */
 int64_t retry_delay(const struct retry_policy *policy, int64_t made, bool wrong_digest_before,
                     const struct stage_result *result, double jitter);
 

@@ -97,6 +97,7 @@ static void make_ready(struct engine *e, struct image *image)
         return;
     struct ready *r = &e->ready[job_pool(claimed_stage(image))];
     image->ready_in = r;
+    image->looked_at = false;
     image->ready_before = r->last;
     image->ready_after = NULL;
     *(r->last ? &r->last->ready_after : &r->first) = image;
@@ -139,6 +140,8 @@ int work_transact(struct engine *e,
         db_rollback(e->db);
         e->next_postponed = text_monotonic_ms() + ENGINE_POSTPONE_MS;
         *err = trouble;
+        if (!e->trouble.num)
+            log_error(NULL, "%s", trouble.text);
     }
     e->trouble = trouble;
     return r;
@@ -164,6 +167,16 @@ int work_commit(struct engine *e, struct image *image, const struct image *next,
     log_debug(image->name, "%s -> %s", fsm_state_word(image->state), fsm_state_word(next->state));
     work_apply(e, image, next, stage);
     return 0;
+}
+
+void work_unmounted(struct engine *e, struct image *image)
+{
+    struct image next;
+    struct err err = {0};
+    const struct fsm_row *row = work_prepare(e, image, FSM_EV_UNMOUNTED, &next);
+    log_warn(image->name, "was unmounted by someone else");
+    if (row)
+        (void)work_commit(e, image, &next, row->stage, &err);
 }
 
 void work_resume(struct engine *e, struct image *image)
@@ -200,15 +213,48 @@ static bool can_claim(struct engine *e, const struct image *image)
     return true;
 }
 
-/* The first in line that may go: if its pool has a worker to spare, or if someone already does
- * what it needs. */
-static struct image *next_claim(struct engine *e, enum queue_pool pool)
+static struct image *first_claimable(struct engine *e, enum queue_pool pool)
 {
-    bool room = e->busy[pool] < e->limit[pool];
-    for (struct image *i = e->ready[pool].first; i; i = i->ready_after)
-        if (can_claim(e, i) && (room || job_has_leader(e, i, pool)))
-            return i;
-    return NULL;
+    struct image *i = e->ready[pool].first;
+    while (i && !can_claim(e, i))
+        i = i->ready_after;
+    return i;
+}
+
+/* Those that have come since the last look stand at the end: may one of them follow a job under
+ * way? Later on it is asked only when a leader begins. */
+static int claim_newcomers(struct engine *e, enum queue_pool pool)
+{
+    int r = 0;
+    for (struct image *i = e->ready[pool].last, *before; r == 0 && i && !i->looked_at; i = before) {
+        before = i->ready_before;
+        i->looked_at = !point_held(fsm_state_word(i->state));
+        if (can_claim(e, i) && job_has_leader(e, i, pool))
+            r = claim(e, i);
+    }
+    return r;
+}
+
+static int claim_followers(struct engine *e, const struct image *leader, enum queue_pool pool)
+{
+    int r = 0;
+    for (struct image *i = registry_next_of_digest(e->registry, leader->sha256, NULL); r == 0 && i;
+         i = registry_next_of_digest(e->registry, leader->sha256, i))
+        if (i->ready_in == &e->ready[pool] && can_claim(e, i) && job_has_leader(e, i, pool))
+            r = claim(e, i);
+    return r;
+}
+
+static int claim_all(struct engine *e, enum queue_pool pool)
+{
+    int r = claim_newcomers(e, pool);
+    for (struct image *i;
+         r == 0 && e->busy[pool] < e->limit[pool] && (i = first_claimable(e, pool));) {
+        r = claim(e, i);
+        if (r == 0)
+            r = claim_followers(e, i, pool);
+    }
+    return r;
 }
 
 void work_dispatch(struct engine *e)
@@ -217,9 +263,8 @@ void work_dispatch(struct engine *e)
     if (e->trouble.num && text_monotonic_ms() < e->next_postponed)
         return;
     for (size_t pool = 0; pool < QUEUE_POOLS; pool++)
-        for (struct image *i; (i = next_claim(e, (enum queue_pool)pool));)
-            if (claim(e, i) < 0)
-                return;
+        if (claim_all(e, (enum queue_pool)pool) < 0)
+            return;
 }
 
 /* --- outcomes */
@@ -287,7 +332,6 @@ static void settle(struct engine *e, struct image *image, struct job *job)
     struct image next;
     struct err err = {0};
     const struct fsm_row *row;
-    sweep_after(e, job);
     if (job->status == 0) {
         row = work_prepare(e, image, FSM_EV_DONE, &next);
         take_result(&next, &job->result);
@@ -295,7 +339,6 @@ static void settle(struct engine *e, struct image *image, struct job *job)
         row = prepare_failure(e, image, job, &next);
     }
     if (work_commit(e, image, &next, row->stage, &err) < 0) {
-        log_error(image->name, "%s", err.text);
         image->job = job;
         job->next = e->postponed;
         e->postponed = job;
@@ -310,6 +353,7 @@ static void settle(struct engine *e, struct image *image, struct job *job)
         log_info(image->name, "active");
     if (image->due && image->due < e->next_due)
         e->next_due = image->due;
+    sweep_after(e, job);
     job_free(job);
 }
 
@@ -318,6 +362,8 @@ static void settle(struct engine *e, struct image *image, struct job *job)
 static void abandon(struct engine *e, struct image *image, struct job *job)
 {
     bool undo = job->stage_run == activate_run && job->status == 0;
+    if (job->run == chores_unmount && job->status < 0)
+        log_warn(image->name, "stays mounted: %s", job->err.text);
     sweep_after(e, job);
     job_free(job);
     struct job *unmount = undo ? job_new(e, image, QUEUE_MOUNT, chores_unmount) : NULL;

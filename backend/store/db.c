@@ -27,6 +27,11 @@ int db_error(struct db *db, const char *doing, struct err *err)
                    doing, sqlite3_errmsg(db->sql));
 }
 
+static int cannot_use(struct db *db, const char *path, struct err *err)
+{
+    return err_set(err, ERR_IO, EIO, MIGRATE_CANNOT_USE, path, sqlite3_errmsg(db->sql));
+}
+
 /* FULL: in WAL mode NORMAL forgets the last commits at a power cut, and a control write has been
  * answered by then. */
 static int configure(struct db *db, const char *path, struct err *err)
@@ -37,11 +42,11 @@ static int configure(struct db *db, const char *path, struct err *err)
                                   "PRAGMA cache_size = -1024;";
     sqlite3_busy_timeout(db->sql, 5000);
     if (sqlite3_exec(db->sql, pragmas, NULL, NULL, NULL) != SQLITE_OK)
-        return err_set(err, ERR_IO, EIO, "%s: %s", path, sqlite3_errmsg(db->sql));
+        return cannot_use(db, path, err);
     int r = migrate_run(db->sql, path, err);
     /* The mode is written to the file: only once it is known to be ours. */
     if (r == 0 && sqlite3_exec(db->sql, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) != SQLITE_OK)
-        r = err_set(err, ERR_IO, EIO, "%s: %s", path, sqlite3_errmsg(db->sql));
+        r = cannot_use(db, path, err);
     return r;
 }
 
@@ -71,7 +76,7 @@ int db_open(struct db **out, const char *path, struct err *err)
         return err_sys(err, ENOMEM, "database");
     if (sqlite3_open_v2(path, &db->sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
         SQLITE_OK)
-        r = err_set(err, ERR_IO, EIO, "%s: %s", path, sqlite3_errmsg(db->sql));
+        r = cannot_use(db, path, err);
     if (r == 0)
         r = configure(db, path, err);
     if (r == 0)

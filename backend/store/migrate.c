@@ -12,7 +12,7 @@ static const char *const migrations[] = {migration_001};
 
 static int failed(sqlite3 *sql, const char *path, struct err *err)
 {
-    return err_set(err, ERR_IO, EIO, "%s: %s", path, sqlite3_errmsg(sql));
+    return err_set(err, ERR_IO, EIO, MIGRATE_CANNOT_USE, path, sqlite3_errmsg(sql));
 }
 
 static int pragma(sqlite3 *sql, const char *query, int *value)

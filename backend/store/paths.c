@@ -155,6 +155,8 @@ bool paths_have_image(const struct paths *p, const char *sha256, enum policy pol
 {
     char name[PATHS_FILE_MAX];
     paths_image(name, sha256, policy);
+    size_t len = strlen(name);
+    snprintf(name + len, sizeof name - len, "/rootfs");
     return faccessat(p->images, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 

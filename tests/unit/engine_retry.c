@@ -90,7 +90,8 @@ Test(retry, a_wrong_digest_once_and_at_once)
     cr_expect_eq(retry_delay(&policy, 1, false, &result, 1), 0);
     cr_expect_eq(retry_delay(&policy, 4, false, &result, 1), 0);
     cr_expect_eq(retry_delay(&policy, 2, true, &result, 1), -1);
-    cr_expect_eq(retry_delay(&policy, 5, false, &result, 1), -1, "it is an attempt as well");
+    cr_expect_eq(retry_delay(&policy, 5, false, &result, 1), 0, "also behind the last attempt");
+    cr_expect_eq(retry_delay(&policy, 6, true, &result, 1), -1, "but once");
     result.retry = RETRY_LATER;
     cr_expect_geq(retry_delay(&policy, 2, true, &result, 1), 0, "another fault in between");
 }

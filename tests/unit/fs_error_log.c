@@ -128,15 +128,22 @@ Test(error_log, credentials_are_masked)
         {"  http://u:p@h/a\tx", "  http://user:***@h/a\\tx"},
         {"ftp://u:p@h/a x", "ftp://user:***@h/a x"},
         /* what was meant for a URL and is none */
-        {"u:secret@h/a x", "***@h/a x"},
-        {"http:/u:secret@h/a x", "***@h/a x"},
-        {"http:u:s@ecret@h x", "***@h x"},
+        {"u:secret@h/a x", "user:***@h/a x"},
+        {"http:/u:secret@h/a x", "user:***@h/a x"},
+        {"http:u:s@ecret@h x", "user:***@h x"},
+        {" u:secret@h/a x", " user:***@h/a x"},
+        /* a password that holds what it may not */
+        {"http://u:s/ecret@h/a x", "http://user:***@h/a x"},
+        {"http://u:secret?@h/a x", "http://user:***@h/a x"},
+        {"http:///u:secret@h/a x", "http://user:***@h/a x"},
         /* fields in the wrong order */
         {"web x https://me:secret@h/a", "web x https://user:***@h/a"},
         {"x http://a:b@c http://d:e@f", "x http://user:***@c http://user:***@f"},
+        /* none, but who can tell? */
+        {"http://h/a@b x", "http://user:***@b x"},
+        {"http://h/?m=a@b x", "http://user:***@b x"},
         /* no credentials */
-        {"http://h/a@b x", "http://h/a@b x"},
-        {"http://h/?m=a@b x", "http://h/?m=a@b x"},
+        {"http://h/a x a@b", "http://h/a x a@b"},
         {"web", "web"},
         {"", ""},
     };
@@ -159,7 +166,7 @@ Test(error_log, a_nul_is_shown_and_ends_nothing)
 {
     struct err err = {.num = EINVAL, .text = "why"};
     error_log_add(elog, "ctl/remove", "a\0b@c", 5, &err);
-    cr_assert_str_eq(only(), "ctl/remove EINVAL \"***@c\" why\n");
+    cr_assert_str_eq(only(), "ctl/remove EINVAL \"user:***@c\" why\n");
     error_log_clear(elog);
     error_log_add(elog, "ctl/remove", "x a\0b", 5, &err);
     cr_assert_str_eq(only(), "ctl/remove EINVAL \"x a\\000b\" why\n");

@@ -92,12 +92,14 @@ Test(folders, what_the_link_points_to)
 {
     struct text out CLEANUP_TEXT = {0};
     char want[160];
+    int64_t changed = 0;
     struct backend_view view;
     cr_assert(backend_view(w.backend, fetched("ok", 0, "web", "ACTIVE"), &view));
     show_rootfs(&(struct show){.backend = w.backend, .view = &view}, &out);
     snprintf(want, sizeof want, "%s/active/web", w.store);
     cr_assert_str_eq(out.data, want);
     text_free(&out);
-    show_health(&(struct show){.backend = w.backend}, &out);
+    show_health(&(struct show){.backend = w.backend, .changed = &changed}, &out);
     cr_assert_str_eq(out.data, "ok\n");
+    cr_assert_gt(changed, 0);
 }

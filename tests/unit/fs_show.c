@@ -12,7 +12,8 @@
 
 static struct text out;
 static struct backend_view view;
-static const struct show show = {.view = &view};
+static int64_t changed;
+static const struct show show = {.view = &view, .changed = &changed};
 
 /* An image as it is when it was just asked for. */
 static void set_up(void)
@@ -200,7 +201,7 @@ Test(show, error_log_is_the_logs)
     struct error_log *elog = error_log_new();
     struct err err = {.num = ENOENT, .text = "no image is named x"};
     error_log_add(elog, "ctl/remove", "x", 1, &err);
-    show_error_log(&(struct show){.error_log = elog}, &out);
+    show_error_log(&(struct show){.error_log = elog, .changed = &changed}, &out);
     cr_assert(strstr(out.data, " ctl/remove ENOENT \"x\" no image is named x\n"), "%s", out.data);
     error_log_free(elog);
 }

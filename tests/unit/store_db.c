@@ -109,7 +109,7 @@ Test(db, a_fresh_one_is_of_the_newest_version)
     cr_assert_str_eq(ask("PRAGMA journal_mode"), "wal");
     cr_assert_str_eq(ask("SELECT group_concat(name, ' ') FROM sqlite_schema WHERE type = 'table'"
                          " AND name NOT LIKE 'sqlite_%'"),
-                     "images history");
+                     "images history store");
 }
 
 Test(db, opening_again_changes_nothing)

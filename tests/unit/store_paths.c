@@ -188,6 +188,8 @@ Test(paths, finds_blobs_and_images)
     cr_assert_eq(mkdirat(p.images, DIGEST ".part", 0700), 0);
     cr_assert_not(paths_have_image(&p, DIGEST, POLICY_STRICT));
     cr_assert_eq(mkdirat(p.images, DIGEST, 0700), 0);
+    cr_assert_not(paths_have_image(&p, DIGEST, POLICY_STRICT), "a folder is not enough");
+    cr_assert_eq(mkdirat(p.images, DIGEST "/rootfs", 0700), 0);
     cr_assert(paths_have_image(&p, DIGEST, POLICY_STRICT));
     cr_assert_not(paths_have_image(&p, DIGEST, POLICY_FAITHFUL));
 }

@@ -165,18 +165,24 @@ static int ask_as_upper(const struct layer *l)
     return mount < 0 ? mount : 0;
 }
 
-bool layer_in_use(const struct paths *paths, const char *name)
+/* Want of memory or descriptors is no answer: a layer that may be in use must not be taken away. */
+static bool is_no_answer(int r)
 {
-    bool missing;
+    return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -EAGAIN || r == -EINTR;
+}
+
+int layer_in_use(const struct paths *paths, const char *name)
+{
+    bool missing = false;
     struct layer l CLEANUP_LAYER = LAYER_NONE;
     l.dir = open_dir(paths->overlays, name, &missing);
     if (l.dir >= 0)
         l.upper = open_dir(l.dir, UPPER, &missing);
-    if (l.upper < 0)
-        return false;
+    if (l.dir < 0 || l.upper < 0)
+        return missing ? 0 : l.dir < 0 ? l.dir : l.upper;
     int r = ask_as_lower(&l);
     io_remove_tree(l.dir, SCRATCH);
     if (r != 0 && r != -EBUSY)
         r = ask_as_upper(&l);
-    return r == -EBUSY;
+    return r == -EBUSY || is_no_answer(r) ? r : 0;
 }

@@ -21,8 +21,9 @@ void layer_close(struct layer *l);
 int layer_make(const struct paths *paths, const char *name, int root, struct layer *l,
                struct err *err);
 
-/* Does any mount, of whichever mount namespace, write to it? False for a layer that is not there.
- * Leaves nothing behind. One thread a name at a time. */
-bool layer_in_use(const struct paths *paths, const char *name);
+/* Does any mount, of whichever mount namespace, write to it? -EBUSY if so, 0 if not, also of a
+ * layer that is not there; another -errno if it cannot be told. Leaves nothing behind. One thread a
+ * name at a time. */
+int layer_in_use(const struct paths *paths, const char *name);
 
 #endif

@@ -104,6 +104,15 @@ static int mount_layer(const struct wanted *w)
     return mount < 0 ? mount : attach(w->paths, w->name, mount, w->err);
 }
 
+/* What layer_in_use said, as an error; h is nobody where nobody is known to hold it. */
+static int refuse_in_use(int r, const struct paths *p, const char *name, dev_t dev,
+                         struct holder *h, struct err *err)
+{
+    *h = (struct holder){.dev = dev};
+    return r == -EBUSY ? find_holder(p, name, dev, h, err)
+                       : err_sys(err, -r, "cannot tell whether the layer of %s is in use", name);
+}
+
 /* After an unmount that turned out not to be the last one the same superblock is mounted here
  * again, as two over one layer would overwrite each other's files. Only where nobody is found who
  * could lend it a new one has to do. */
@@ -127,10 +136,10 @@ static int overlay_mount(const struct paths *p, const char *name, const char *ke
 {
     if (overlay_mounted(p, name))
         return 0;
-    if (layer_in_use(p, name)) {
-        struct holder h;
-        return find_holder(p, name, 0, &h, err);
-    }
+    struct holder h;
+    int r = layer_in_use(p, name);
+    if (r < 0)
+        return refuse_in_use(r, p, name, 0, &h, err);
     struct wanted w = {.paths = p, .name = name, .key = key, .policy = policy, .err = err};
     return mount_aside(&w);
 }
@@ -139,13 +148,15 @@ static int detach(const struct paths *p, const char *name, int flags, struct err
 {
     char path[PATH_MAX], why[HOLDER_TEXT_MAX];
     active_path(path, p, name);
-    if (umount2(path, UMOUNT_NOFOLLOW | flags) == 0 || errno == EINVAL || errno == ENOENT)
+    if (umount2(path, UMOUNT_NOFOLLOW | flags) == 0)
         return 0;
-    if (errno == EAGAIN && flags == MNT_EXPIRE)
+    int num = errno;
+    if ((num == EINVAL || num == ENOENT) && !mounted_dev(p, name))
         return 0;
-    if (errno != EBUSY)
-        return err_set(err, ERR_MOUNT_FAILED, errno, "cannot unmount %s: %s", path,
-                       strerror(errno));
+    if (num == EAGAIN && flags == MNT_EXPIRE)
+        return 0;
+    if (num != EBUSY)
+        return err_set(err, ERR_MOUNT_FAILED, num, "cannot unmount %s: %s", path, strerror(num));
     holder_of_mount(path, why);
     return err_set(err, ERR_MOUNT_FAILED, EBUSY, "%s is in use: %s", name, why);
 }
@@ -163,12 +174,13 @@ static int overlay_unmount(const struct paths *p, const char *name, const char *
     int r = dev ? detach(p, name, 0, err) : 0;
     if (r < 0)
         return r;
-    if (layer_in_use(p, name)) {
+    r = layer_in_use(p, name);
+    if (r < 0) {
         struct holder h;
         struct err failed;
         struct wanted w = {
             .paths = p, .name = name, .key = key, .policy = policy, .holder = &h, .err = &failed};
-        r = find_holder(p, name, dev, &h, err);
+        r = refuse_in_use(r, p, name, dev, &h, err);
         if (dev && mount_aside(&w) < 0)
             err_context(err, "cannot be mounted again (%s)", failed.text);
         return r;
@@ -210,7 +222,7 @@ static int try_overlay(const struct paths *p, struct err *err)
         return mount;
     if ((r = try_writes(mount, err)) < 0)
         return r;
-    if (!layer_in_use(p, PROBE))
+    if (layer_in_use(p, PROBE) != -EBUSY)
         return err_set(err, ERR_MOUNT_FAILED, ENOTSUP, "the kernel does not tell who is in use");
     close(steal_fd(mount));
     if (layer_in_use(p, PROBE))

@@ -32,15 +32,20 @@ const struct snapshot_backend *snapshot_choose(const struct paths *paths, struct
 
 int snapshot_discard(const struct paths *paths, const char *name, struct err *err)
 {
-    if (unlinkat(paths->active, name, AT_REMOVEDIR) < 0 && errno != ENOENT) {
+    int num = unlinkat(paths->active, name, AT_REMOVEDIR) < 0 ? errno : ENOENT;
+    if (num == EBUSY)
+        return err_sys(err, num, "active/%s is mounted", name);
+    /* Whatever becomes of the mount point: the next image of that name must not find the layer. */
+    int r = paths_discard(paths->overlays, name, err);
+    if (r < 0)
+        return r;
+    if (num != ENOENT) {
         /* Somebody may have put files there while it was not mounted. */
-        if (errno != ENOTEMPTY)
-            return err_sys(err, errno, "cannot remove active/%s", name);
-        int r = paths_discard(paths->active, name, err);
-        if (r < 0)
-            return r;
+        if (num != ENOTEMPTY)
+            return err_sys(err, num, "cannot remove active/%s", name);
+        return paths_discard(paths->active, name, err);
     }
-    return paths_discard(paths->overlays, name, err);
+    return 0;
 }
 
 struct active {

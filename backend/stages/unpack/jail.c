@@ -40,12 +40,16 @@ static int place_descriptors(struct child *c)
 {
     int *fds[] = {&c->archive, &c->data, &c->records, &c->report};
     static const int places[] = {WIRE_ARCHIVE_FD, WIRE_DATA_FD, WIRE_RECORDS_FD, REPORT_FD};
-    for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-        if ((*fds[i] = fcntl(*fds[i], F_DUPFD_CLOEXEC, PARKED)) < 0)
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+        int parked = fcntl(*fds[i], F_DUPFD_CLOEXEC, PARKED);
+        if (parked < 0)
             return -1;
+        *fds[i] = parked;
+    }
     for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
         if (dup3(*fds[i], places[i], places[i] == REPORT_FD ? O_CLOEXEC : 0) < 0)
             return -1;
+    c->report = REPORT_FD;
     close(STDERR_FILENO);
     return close_range(REPORT_FD + 1, UINT_MAX, 0);
 }
@@ -59,7 +63,7 @@ static _Noreturn void run_child(struct child *c)
         place_descriptors(c) == 0)
         execve(c->helper, c->argv, no_environment);
     int num = errno;
-    (void)!write(REPORT_FD, &num, sizeof num);
+    (void)!write(c->report, &num, sizeof num); /* the right number at every step */
     _exit(127);
 }
 

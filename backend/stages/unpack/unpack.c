@@ -256,6 +256,9 @@ int unpack_run(const struct stage_job *job, struct stage_result *result, struct 
         info_read(job->paths->images, image, result, NULL);
         return 0;
     }
+    int gone = paths_discard(job->paths->images, image, err); /* a folder without its rootfs */
+    if (gone < 0)
+        return gone;
     /* Another name's run made it whole just now, and that name is about to publish it. */
     bool this_boot = false;
     if (info_read(job->paths->images, part, result, &this_boot) == 0 && this_boot)

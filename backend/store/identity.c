@@ -1,0 +1,83 @@
+#include "store/identity.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define ID_FILE  ".id"
+#define ID_BYTES 16
+#define ID_MAX   (2 * ID_BYTES + 1) /* hex digits and the NUL */
+
+/* "" if it has none yet. */
+static int read_database(struct db *db, char id[static ID_MAX], struct err *err)
+{
+    sqlite3_stmt *s = db_query(db, QUERY_STORE_ID);
+    int rc = sqlite3_step(s);
+    id[0] = '\0';
+    if (rc == SQLITE_ROW)
+        snprintf(id, ID_MAX, "%s", (const char *)sqlite3_column_text(s, 0));
+    sqlite3_reset(s);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_error(db, "read the store's id", err);
+}
+
+static int read_store(const struct paths *p, char id[static ID_MAX], struct err *err)
+{
+    id[0] = '\0';
+    int fd CLEANUP_CLOSE = openat(p->root, ID_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : err_sys(err, errno, "cannot open %s/" ID_FILE, p->dir);
+    ssize_t n = io_read(fd, id, ID_MAX - 1);
+    if (n < 0)
+        return err_sys(err, (int)-n, "cannot read %s/" ID_FILE, p->dir);
+    id[n] = '\0';
+    id[strcspn(id, "\n")] = '\0';
+    return 0;
+}
+
+static int write_store(const struct paths *p, const char *id, struct err *err)
+{
+    int fd CLEANUP_CLOSE = openat(p->root, ID_FILE ".new",
+                                  O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int r = fd < 0 ? -errno : io_write(fd, id, strlen(id));
+    if (r == 0 && (fsync(fd) < 0 || renameat(p->root, ID_FILE ".new", p->root, ID_FILE) < 0 ||
+                   fsync(p->root) < 0))
+        r = -errno;
+    return r < 0 ? err_sys(err, -r, "cannot write %s/" ID_FILE, p->dir) : 0;
+}
+
+static int make_id(struct db *db, char id[static ID_MAX], struct err *err)
+{
+    uint8_t bytes[ID_BYTES];
+    if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
+        return err_sys(err, errno, "cannot make an id for the store");
+    text_hex(bytes, sizeof bytes, id);
+    sqlite3_stmt *s = db_query(db, QUERY_STORE_ID_SET);
+    sqlite3_bind_text(s, 1, id, -1, SQLITE_STATIC);
+    return db_run(db, s, err);
+}
+
+int identity_check(struct db *db, const struct paths *paths, struct err *err)
+{
+    char known[ID_MAX], found[ID_MAX];
+    int r = read_database(db, known, err);
+    if (r == 0)
+        r = read_store(paths, found, err);
+    if (r < 0)
+        return r;
+    if (*found && strcmp(found, known) != 0)
+        return err_set(err, ERR_IO, EINVAL,
+                       "store %s belongs to another database than the one given: give that one "
+                       "with --db, or another store with --store. If that database is lost, "
+                       "remove %s/" ID_FILE " to begin anew; all images and layers in the store "
+                       "are removed then",
+                       paths->dir, paths->dir);
+    if (!*known && (r = make_id(db, known, err)) < 0)
+        return r;
+    return *found ? 0 : write_store(paths, known, err);
+}
