@@ -1,8 +1,5 @@
 #include "world.h"
 
-#include "fs/handle.h"
-#include "fs/show.h"
-
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -465,44 +462,4 @@ Test(backend, news_of_an_image_come_in_order)
     DO(REMOVE, "web");
     world_close(&w, false);
     cr_assert_str_eq(n.log, "ACCCCCCCV");
-}
-
-/* --- what the tree shows of it */
-
-Test(backend, the_folders_of_the_tree)
-{
-    start();
-    FETCH("ok", 0, "web");
-    FETCH("404", 1, "db");
-    BECOMES("web", "ACTIVE");
-    BECOMES("db", "FAILED");
-    struct handle_dir *d CLEANUP_FREE = handle_list(w.backend, TREE_IMAGES, 0);
-    cr_assert_eq(d->count, 4);
-    static const char *const images[] = {".", "..", "db", "web"};
-    for (size_t i = 0; i < 4; i++)
-        cr_expect_str_eq(d->entries[i].name, images[i]);
-    cr_expect_eq(d->entries[3].inode, tree_inode(look("web")->id, TREE_IMAGE));
-    struct handle_dir *web CLEANUP_FREE = handle_list(w.backend, TREE_IMAGE, look("web")->id);
-    struct handle_dir *db CLEANUP_FREE = handle_list(w.backend, TREE_IMAGE, look("db")->id);
-    static const char *const files[] = {".", "..", "state", "progress", "error", "info", "rootfs"};
-    cr_assert(web->count == 7 && db->count == 6, "rootfs is there only while ACTIVE");
-    for (size_t i = 0; i < 7; i++)
-        cr_expect_str_eq(web->entries[i].name, files[i]);
-    cr_expect_eq(web->entries[1].inode, tree_inode(0, TREE_IMAGES));
-}
-
-Test(backend, what_the_link_points_to)
-{
-    struct text out CLEANUP_TEXT = {0};
-    char want[160];
-    start();
-    FETCH("ok", 0, "web");
-    BECOMES("web", "ACTIVE");
-    show_rootfs(&(struct show){.backend = w.backend, .view = look("web")}, &out);
-    snprintf(want, sizeof want, "%s/active/web", w.store);
-    cr_assert_str_eq(out.data, want);
-    text_free(&out);
-    int64_t changed;
-    show_health(&(struct show){.backend = w.backend, .changed = &changed}, &out);
-    cr_assert_str_eq(out.data, "ok\n");
 }

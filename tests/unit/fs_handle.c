@@ -1,6 +1,6 @@
 #include "fs/handle.h"
 
-#include "base/cleanup.h"
+#include "world.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -13,7 +13,7 @@ static bool has(const struct handle_dir *d, const char *name, uint64_t inode)
     return false;
 }
 
-/* These folders ask no backend; engine_backend has those that do. */
+/* These folders ask no backend. */
 Test(handle, the_folders_that_are_always_there)
 {
     struct handle_dir *root CLEANUP_FREE = handle_list(NULL, TREE_ROOT, 0);
@@ -40,4 +40,66 @@ Test(handle, a_file_begins_with_nothing)
     lock_release(&h->lock);
     handle_free(h);
     handle_free(NULL);
+}
+
+/* --- with images */
+
+static struct world w;
+
+static void set_up(void)
+{
+    const char *why = world_up(&w);
+    if (why)
+        cr_skip_test("%s", why);
+    cr_assert_eq(world_start(&w), 0, "%s", w.err.text);
+}
+
+static void tear_down(void)
+{
+    world_down(&w);
+}
+
+TestSuite(folders, .init = set_up, .fini = tear_down, .timeout = 100);
+
+static uint64_t fetched(const char *mode, int archive, const char *name, const char *state)
+{
+    struct backend_view view;
+    cr_assert_eq(world_fetch(&w, world_archive(&w, mode, archive), w.sha256[archive], name), 0);
+    cr_assert(world_wait(&w, name, state), "%s", world_state(&w, name));
+    cr_assert(world_look(&w, name, &view));
+    return view.id;
+}
+
+Test(folders, the_folders_of_the_tree)
+{
+    uint64_t web_id = fetched("ok", 0, "web", "ACTIVE"), db_id = fetched("404", 1, "db", "FAILED");
+    struct handle_dir *d CLEANUP_FREE = handle_list(w.backend, TREE_IMAGES, 0);
+    cr_assert_eq(d->count, 4);
+    static const char *const images[] = {".", "..", "db", "web"};
+    for (size_t i = 0; i < 4; i++)
+        cr_expect_str_eq(d->entries[i].name, images[i]);
+    cr_expect_eq(d->entries[3].inode, tree_inode(web_id, TREE_IMAGE));
+    struct handle_dir *web CLEANUP_FREE = handle_list(w.backend, TREE_IMAGE, web_id);
+    struct handle_dir *db CLEANUP_FREE = handle_list(w.backend, TREE_IMAGE, db_id);
+    static const char *const files[] = {".", "..", "state", "progress", "error", "info", "rootfs"};
+    cr_assert(web->count == 7 && db->count == 6, "rootfs is there only while ACTIVE");
+    for (size_t i = 0; i < 7; i++)
+        cr_expect_str_eq(web->entries[i].name, files[i]);
+    cr_expect_eq(web->entries[1].inode, tree_inode(0, TREE_IMAGES));
+}
+
+Test(folders, what_the_link_points_to)
+{
+    struct text out CLEANUP_TEXT = {0};
+    char want[160];
+    int64_t changed = 0;
+    struct backend_view view;
+    cr_assert(backend_view(w.backend, fetched("ok", 0, "web", "ACTIVE"), &view));
+    show_rootfs(&(struct show){.backend = w.backend, .view = &view}, &out);
+    snprintf(want, sizeof want, "%s/active/web", w.store);
+    cr_assert_str_eq(out.data, want);
+    text_free(&out);
+    show_health(&(struct show){.backend = w.backend, .changed = &changed}, &out);
+    cr_assert_str_eq(out.data, "ok\n");
+    cr_assert_gt(changed, 0);
 }
