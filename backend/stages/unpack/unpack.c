@@ -277,5 +277,5 @@ int unpack_run(const struct stage_job *job, struct stage_result *result, struct 
         blob_suspect(job, result->format, &why);
     if (err)
         *err = why;
-    return r;
+    return -why.num;
 }
