@@ -242,8 +242,8 @@ Test(unpack, the_helpers_errors_are_passed_on)
 {
     struct fixture *f = fixture();
     wire_add_file(&f->wire, "a", 0, 0);
-    wire_add_error(&f->wire, ERR_CORRUPT_ARCHIVE, EBADMSG, "gzip:\n\x1b[31m \\303 \xff damaged");
-    fails(f, FAKE_EXIT, 1, ERR_CORRUPT_ARCHIVE);
+    wire_add_error(&f->wire, ERR_UNSAFE_PATH, EBADMSG, "gzip:\n\x1b[31m \\303 \xff damaged");
+    fails(f, FAKE_EXIT, 1, ERR_UNSAFE_PATH);
     cr_assert_str_eq(f->err.text, "gzip:\\n\\033[31m \\303 \\377 damaged");
     done(f);
 }

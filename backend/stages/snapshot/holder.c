@@ -116,14 +116,38 @@ static bool is_held(void *ctx, const struct mountinfo *m)
     return snprintf(h->point, sizeof h->point, "%s", m->point) < (int)sizeof h->point;
 }
 
+#define NAMESPACES_MAX 64 /* that are remembered; others are read once a process */
+
+struct search {
+    struct holder *holder;
+    ino_t seen[NAMESPACES_MAX];
+    size_t count;
+};
+
+/* One look at a mount table is enough, however many processes share it: there may be thousands. */
+static bool is_new(struct search *s, pid_t pid)
+{
+    char path[64];
+    struct stat st;
+    snprintf(path, sizeof path, "/proc/%d/ns/mnt", (int)pid);
+    if (stat(path, &st) < 0)
+        return true;
+    for (size_t i = 0; i < s->count; i++)
+        if (s->seen[i] == st.st_ino)
+            return false;
+    if (s->count < NAMESPACES_MAX)
+        s->seen[s->count++] = st.st_ino;
+    return true;
+}
+
 static bool holds(void *ctx, pid_t pid)
 {
-    struct holder *h = ctx;
-    char path[64];
+    struct search *s = ctx;
+    struct holder *h = s->holder;
+    char path[64], who[128];
     snprintf(path, sizeof path, "/proc/%d/mountinfo", (int)pid);
-    if (mountinfo_each(path, is_held, h) != 1)
+    if (!is_new(s, pid) || mountinfo_each(path, is_held, h) != 1)
         return false;
-    char who[128];
     describe(pid, who, sizeof who);
     h->pid = pid;
     snprintf(h->who, sizeof h->who, "%s sees it at %.300s", who, h->point);
@@ -132,8 +156,9 @@ static bool holds(void *ctx, pid_t pid)
 
 void holder_find(struct holder *h)
 {
+    struct search s = {.holder = h};
     h->pid = 0;
-    if (!holds(h, getpid()) && !each_process(holds, h))
+    if (!holds(&s, getpid()) && !each_process(holds, &s))
         snprintf(h->who, sizeof h->who, "no process that can be seen has it mounted");
 }
 

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "stages/stage.h"
+#include "stages/unpack/blob.h"
 #include "stages/unpack/info.h"
 #include "stages/unpack/jail.h"
 #include "stages/unpack/namespace.h"
@@ -267,8 +268,14 @@ int unpack_run(const struct stage_job *job, struct stage_result *result, struct 
     result->format = paths_find_blob(job->paths, job->sha256, &result->size);
     if (result->format == FORMAT_UNKNOWN)
         return err_set(err, ERR_INTERNAL, ENOENT, "there is no blob %s", job->sha256);
-    int r = attempt(job, part, result, err);
-    if (r < 0)
-        paths_discard(job->paths->images, part, NULL);
-    return r;
+    struct err why = {0};
+    int r = attempt(job, part, result, &why);
+    if (r == 0)
+        return 0;
+    paths_discard(job->paths->images, part, NULL);
+    if (why.code == ERR_CORRUPT_ARCHIVE || why.code == ERR_UNSUPPORTED_FORMAT)
+        blob_suspect(job, result->format, &why);
+    if (err)
+        *err = why;
+    return -why.num;
 }

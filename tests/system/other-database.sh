@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# A database that does not know the store is refused: it would take all that lies there for
+# leftovers, and what is in use with it.
+. "${0%/*}/functions.sh"
+needs_mounts
+start_httpd
+start_daemon
+active web
+echo kept >"$mnt/images/web/rootfs/mine"
+stop_daemon USR2
+
+right=$db db=$work/other.db
+status=0
+timeout 20 "$IMGSTOREFS" -f -o "db=$db,store=$store,helper=$IMGSTORE_HELPER" "$mnt" \
+    2>"$work/refused" || status=$?
+[ $status != 0 ] && [ $status != 124 ] || fail "another database is accepted"
+matches "the refusal" "$(cat "$work/refused")" '.*another database.*--db.*'
+is "the layer" "$(cat "$store/overlays/web/upper/mine")" kept
+
+db=$right
+start_daemon
+wait_state web ACTIVE
+is "the layer" "$(cat "$mnt/images/web/rootfs/mine")" kept
+stop_daemon
+
+# The way out that the refusal names: everything begins anew, but for what is in use.
+db=$work/other.db
+rm "$store/.id"
+start_daemon
+is "images" "$(ls "$mnt/images")" ""
+eventually 10 nothing_left_over

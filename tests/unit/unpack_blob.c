@@ -1,0 +1,72 @@
+#include "stages/unpack/blob.h"
+
+#include "base/io.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* SHA-256 of "abc" (FIPS 180-2, appendix B.1). */
+#define ABC   "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+#define OTHER "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static char dir[] = "/tmp/imgstore-blob-XXXXXX";
+static struct paths paths;
+static struct err err;
+
+static void set_up(void)
+{
+    cr_assert_not_null(mkdtemp(dir));
+    cr_assert_geq(paths.blobs = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0);
+    paths.images = paths.blobs;
+    err = (struct err){.num = EBADMSG, .code = ERR_CORRUPT_ARCHIVE, .text = "damaged"};
+}
+
+static void tear_down(void)
+{
+    close(paths.blobs);
+    io_remove_tree(AT_FDCWD, dir);
+}
+
+TestSuite(blob, .init = set_up, .fini = tear_down);
+
+static bool there(const char *name)
+{
+    return faccessat(paths.blobs, name, F_OK, 0) == 0;
+}
+
+static void suspect(const char *sha256, const char *name)
+{
+    const struct stage_job job = {.sha256 = sha256, .paths = &paths};
+    int fd = openat(paths.blobs, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    cr_assert_eq(io_write(fd, "abc", 3), 0);
+    close(fd);
+    blob_suspect(&job, FORMAT_GZIP, &err);
+}
+
+Test(blob, that_is_what_its_name_says_stays)
+{
+    suspect(ABC, ABC ".tar.gz");
+    cr_assert(there(ABC ".tar.gz"));
+    cr_assert_eq(err.code, ERR_CORRUPT_ARCHIVE);
+    cr_assert_str_eq(err.text, "damaged");
+}
+
+Test(blob, that_is_not_goes_and_both_digests_are_told)
+{
+    suspect(OTHER, OTHER ".tar.gz");
+    cr_assert_not(there(OTHER ".tar.gz"));
+    cr_assert_eq(err.code, ERR_CHECKSUM_MISMATCH);
+    cr_assert_eq(err.num, EIO);
+    cr_assert_not_null(strstr(err.text, "expected " OTHER ", got " ABC));
+}
+
+Test(blob, that_is_not_there_changes_nothing)
+{
+    const struct stage_job job = {.sha256 = ABC, .paths = &paths};
+    blob_suspect(&job, FORMAT_GZIP, &err);
+    cr_assert_eq(err.code, ERR_CORRUPT_ARCHIVE);
+}
