@@ -96,8 +96,12 @@ for name in $(ls "$mnt/images"); do
 done
 is "images/" "$(ls "$mnt/images")" ""
 echo "$active times ACTIVE"
-stop_daemon
+status=0
+kill -TERM "$daemon_pid"
+wait_exit "$daemon_pid" 20 || status=$?
+daemon_pid=''
 for finding in "$work"/finding*; do
     cat "$finding"
     fail "the sanitizer found something"
 done
+[ $status = 0 ] || fail "the daemon ended with $status"
