@@ -104,7 +104,8 @@ class Corpus:
     def good_one(self, name):
         self.fetch(["%s/ok/%s %s %s" % (self.server, self.good["file"], self.good["sha256"], name)])
         state = self.settled([name], 30)[name]
-        return [] if state == "ACTIVE" else ["a good fetch afterwards is " + state]
+        return [] if state == "ACTIVE" else ["a good fetch afterwards is %s (%s)" % (
+            state, self.read(name, "error").decode().strip())]
 
 
 def report(what, faults):
@@ -279,6 +280,19 @@ def faults_list():
             yield item.split()
 
 
+def until_idle(c):
+    """It still compresses for those who went long ago."""
+    quick, end = 0, time.time() + 20
+    while quick < 5 and time.time() < end:
+        begun = time.time()
+        try:
+            urllib.request.urlopen(c.server + "/_ping", timeout=2).close()
+        except OSError:
+            pass
+        quick = quick + 1 if time.time() - begun < 0.1 else 0
+        time.sleep(0.05)
+
+
 def server(c):
     # Each fault gets an archive of its own, so that no digest is shared and all run side by side.
     usable = [a for a in c.manifest if a["expected"] == "ACTIVE"]
@@ -287,7 +301,9 @@ def server(c):
     # What an earlier part has left in the store would not be asked for.
     c.command("cleanup", b"run\n")
     seen, asked = set(), []
-    pool = (a for a in usable if a["bytes"] > 2000 and not (a["sha256"] in seen or seen.add(a["sha256"])))
+    # The long names' archive is too small for a chunk to be broken in it.
+    pool = (a for a in usable if a["bytes"] > 2000 and a.get("id") != "g-pax-long" and
+            not (a["sha256"] in seen or seen.add(a["sha256"])))
     for (path, may), archive in zip(faults_list(), pool):
         fault = re.sub(r"/F\b", "/" + archive["file"], path)
         name = "s.%d" % len(asked)
@@ -305,6 +321,7 @@ def server(c):
         stats = json.load(f)
     once = [p for p in stats if p.startswith(("/status/404/", "/auth/")) and stats[p]["requests"] != 1]
     report("server: 4xx asked once", once)
+    until_idle(c)
     report("server: good one", c.good_one("after-server"))
     used = sum(os.stat(os.path.join(d, f)).st_blocks * 512
                for d, _, files in os.walk(os.path.join(c.store, "blobs")) for f in files)
