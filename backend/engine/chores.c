@@ -338,20 +338,10 @@ static int64_t cleanup_interval(int64_t keep)
 }
 
 /* What someone else has unmounted is mounted again. */
-static void saw_mount(void *ctx, const char *name)
-{
-    struct engine *e = ctx;
-    struct image *image = registry_named(e->registry, name);
-    if (image)
-        image->mounted = true;
-}
-
 static void check_mounts(struct engine *e)
 {
     struct err err = {0};
-    for (struct image *i = registry_next(e->registry, NULL); i; i = registry_next(e->registry, i))
-        i->mounted = false;
-    if (snapshot_each_mount(&e->paths, saw_mount, e, &err) < 0)
+    if (recover_see_mounts(e, &err) < 0)
         return;
     for (struct image *i = registry_next(e->registry, NULL); i; i = registry_next(e->registry, i))
         if (i->state == FSM_ACTIVE && !i->mounted && !i->waits)

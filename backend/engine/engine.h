@@ -168,5 +168,7 @@ void chores_unreferenced(struct engine *e, const char *sha256);
 
 /* Reads the database and reconciles it with what is on disk and mounted. Before start. */
 int recover_run(struct engine *e, struct err *err);
+/* Sets `mounted` of every image as it is now. */
+int recover_see_mounts(struct engine *e, struct err *err);
 
 #endif

@@ -24,12 +24,19 @@ static int load(void *ctx, const struct images_row *row)
 
 /* --- mounts */
 
-static void meet_mount(void *ctx, const char *name)
+static void see_mount(void *ctx, const char *name)
 {
     struct engine *e = ctx;
     struct image *image = registry_named(e->registry, name);
     if (image)
         image->mounted = true;
+}
+
+int recover_see_mounts(struct engine *e, struct err *err)
+{
+    for (struct image *i = registry_next(e->registry, NULL); i; i = registry_next(e->registry, i))
+        i->mounted = false;
+    return snapshot_each_mount(&e->paths, see_mount, e, err);
 }
 
 /* Mounted, although its state says that it is not: a crash came between. Only ACTIVE and what is
@@ -220,13 +227,15 @@ int recover_run(struct engine *e, struct err *err)
         return err_set(err, ERR_IO, EINVAL, "%s holds an image that makes no sense",
                        e->config->database);
     if (r == 0)
-        r = snapshot_each_mount(&e->paths, meet_mount, e, err);
+        r = recover_see_mounts(e, err);
+    if (r < 0)
+        return r; /* whoever does not know all images takes no leftovers away */
     remove_mount_points(e);
     discard_orphans(e, e->paths.images, is_orphan_image);
-    if (r == 0)
-        r = reconcile(e, err);
+    if ((r = reconcile(e, err)) < 0)
+        return r;
     discard_orphans(e, e->paths.blobs, is_orphan_blob);
     discard_orphans(e, e->paths.overlays, is_orphan_overlay);
     chores_sweep(e, NULL);
-    return r;
+    return 0;
 }
