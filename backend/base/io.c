@@ -101,6 +101,11 @@ static DIR *stream_of(int fd)
     return dir;
 }
 
+DIR *io_list(int dirfd)
+{
+    return stream_of(openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
 static int empty_at(int top, const char *name, unsigned *number)
 {
     DIR *dir CLEANUP_CLOSEDIR = stream_of(open_below(top, name));

@@ -2,6 +2,7 @@
 #ifndef BASE_IO_H
 #define BASE_IO_H
 
+#include <dirent.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -11,6 +12,10 @@ int io_write(int fd, const void *buf, size_t n);
 
 /* Bytes read, short only at the end of the file; or -errno. */
 ssize_t io_read(int fd, void *buf, size_t n);
+
+/* A stream of dirfd's names, from the first one on and with a position of its own. NULL: errno says
+ * why. */
+DIR *io_list(int dirfd);
 
 /* Removes everything below dirfd/name, and it; a missing name is success. Iterative: the depth of
  * the tree costs neither stack nor descriptors. Never follows a symlink, never crosses a mount.

@@ -1,11 +1,11 @@
 #include "engine/engine.h"
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "stages/snapshot/snapshot.h"
 #include "stages/unpack/info.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -101,8 +101,7 @@ static int add_item(struct cleanup *c, enum item_kind kind, int dirfd, const cha
 
 static int scan_dir(struct cleanup *c, enum item_kind kind, int dirfd)
 {
-    int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir CLEANUP_CLOSEDIR = fd < 0 ? NULL : fdopendir(fd);
+    DIR *dir CLEANUP_CLOSEDIR = io_list(dirfd);
     int r = dir ? 0 : -errno;
     for (struct dirent *d; r == 0 && (d = readdir(dir));)
         r = add_item(c, kind, dirfd, d->d_name);

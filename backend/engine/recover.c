@@ -1,10 +1,10 @@
 #include "engine/engine.h"
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "stages/snapshot/snapshot.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -200,8 +200,7 @@ static bool is_orphan_overlay(struct engine *e, const char *name)
 static void discard_orphans(struct engine *e, int dirfd,
                             bool (*is_orphan)(struct engine *e, const char *name))
 {
-    int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir CLEANUP_CLOSEDIR = fd < 0 ? NULL : fdopendir(fd);
+    DIR *dir CLEANUP_CLOSEDIR = io_list(dirfd);
     for (struct dirent *d; dir && (d = readdir(dir));) {
         struct err err = {0};
         if (d->d_name[0] != '.' && is_orphan(e, d->d_name) &&
@@ -213,8 +212,7 @@ static void discard_orphans(struct engine *e, int dirfd,
 /* Mount points of what is not mounted any more: a directory that is in use or mounted stays. */
 static void remove_mount_points(struct engine *e)
 {
-    int fd = openat(e->paths.active, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir CLEANUP_CLOSEDIR = fd < 0 ? NULL : fdopendir(fd);
+    DIR *dir CLEANUP_CLOSEDIR = io_list(e->paths.active);
     for (struct dirent *d; dir && (d = readdir(dir));)
         if (d->d_name[0] != '.')
             unlinkat(e->paths.active, d->d_name, AT_REMOVEDIR);

@@ -47,7 +47,7 @@ struct image {
     struct job *job;       /* waiting for a worker, or with one */
     struct request *waits; /* the command that waits for the job's end */
     bool removing;
-    bool mounted;           /* found so at start */
+    bool mounted;           /* when that was last looked at */
     bool wrong_digest;      /* one was seen since the last retry */
     int64_t due;            /* monotonic ms of the next attempt; 0: none */
     struct ready *ready_in; /* the line in which it waits to be claimed; NULL: in none */

@@ -180,8 +180,7 @@ bool paths_is_trash(const char *name)
 
 int paths_empty_trash(int dirfd)
 {
-    int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir CLEANUP_CLOSEDIR = fd < 0 ? NULL : fdopendir(fd);
+    DIR *dir CLEANUP_CLOSEDIR = io_list(dirfd);
     if (!dir)
         return -errno;
     int result = 0;
