@@ -1,0 +1,51 @@
+/* fault: makes one step of the daemon fail, or end the process, for tests (builds with
+ * -Dtest_points=true; nothing of it is in an installed program, and no source of the program knows
+ * of it: the linker puts it between, with --wrap).
+ *
+ * $IMGSTORE_FAULT says what happens, by the number that a step has among those of its kind:
+ *
+ *   trace               nothing, but each step is written to $IMGSTORE_FAULT_LOG
+ *   fail:KIND:N[:NUM]   step N fails, with errno NUM instead of the table's
+ *   break:KIND:N[:NUM]  step N and all after it fail
+ *   before:N  after:N   the process dies (SIGKILL) before or after the Nth of the steps that leave
+ *                       something behind: of the kinds WRITE, MOUNT and SQL, counted together
+ *   power:N             as before:N, and what was written and not synced is lost with it: every
+ * file is as long as it was when it was last synced
+ *
+ * What happened is a line in $IMGSTORE_FAULT_LOG: `ACTION KIND NUMBER FUNCTION OFFSET`; the offset
+ * of the call in the program is for addr2line. No such line: there was no step N. Children between
+ * fork and exec are left alone. Any thread. */
+#ifndef FAULT_FAULT_H
+#define FAULT_FAULT_H
+
+#include <stdbool.h>
+
+enum fault_kind {
+    FAULT_ALLOC,
+    FAULT_READ,  /* a file operation that changes nothing */
+    FAULT_WRITE, /* one that does */
+    FAULT_SQL,
+    FAULT_MOUNT,
+    FAULT_FORK,
+    FAULT_THREAD,
+    FAULT_KINDS
+};
+
+struct fault_step {
+    enum fault_kind kind;
+    const char *name;
+    const void *caller;
+    int num;     /* what errno it fails with */
+    long leaves; /* its number among what leaves something behind; 0: it leaves nothing */
+};
+
+/* True: the step is to fail, with s->num. May not return. */
+bool fault_before(struct fault_step *s);
+void fault_after(const struct fault_step *s);
+
+/* For power: the file will be written to; it was synced; all of its file system was. */
+void fault_dirty(int fd);
+void fault_synced(int fd);
+void fault_synced_all(int fd);
+
+#endif
