@@ -1,5 +1,7 @@
 #include "base/text.h"
 
+#include "base/point.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,7 +104,7 @@ static int64_t clock_ms(clockid_t clock)
 
 int64_t text_now_ms(void)
 {
-    return clock_ms(CLOCK_REALTIME);
+    return clock_ms(CLOCK_REALTIME) + point_clock();
 }
 
 int64_t text_monotonic_ms(void)

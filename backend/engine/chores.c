@@ -309,24 +309,44 @@ void chores_unreferenced(struct engine *e, const char *sha256)
 
 /* --- health */
 
-static void sample(struct engine *e, struct text *health, int64_t *missing)
+static void sample_room(const char *where, int64_t min_free, struct text *health, int64_t *missing)
 {
     struct statvfs fs;
-    if (e->trouble.num)
-        text_addf(health, "%s\n", e->trouble.text);
-    if (fstatvfs(e->paths.root, &fs) < 0) {
-        text_addf(health, "store: %s: %s\n", e->paths.dir, strerror(errno));
+    if (statvfs(where, &fs) < 0) {
+        text_addf(health, "free space: %s: %s\n", where, strerror(errno));
         return;
     }
     int64_t free_bytes = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize;
-    if (free_bytes < e->config->min_free) {
-        *missing = e->config->min_free - free_bytes;
+    if (fs.f_flag & ST_RDONLY)
+        text_addf(health, "read-only: %s\n", where);
+    if (free_bytes < min_free) {
+        *missing = min_free - free_bytes;
         text_addf(health, "free space: %lld bytes in %s, less than min_free=%lld\n",
-                  (long long)free_bytes, e->paths.dir, (long long)e->config->min_free);
+                  (long long)free_bytes, where, (long long)min_free);
     }
     if (fs.f_files && fs.f_favail < FREE_INODES_LEAST)
-        text_addf(health, "free inodes: %llu in %s\n", (unsigned long long)fs.f_favail,
-                  e->paths.dir);
+        text_addf(health, "free inodes: %llu in %s\n", (unsigned long long)fs.f_favail, where);
+}
+
+static bool share_a_disk(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) < 0 || stat(b, &y) < 0 || x.st_dev == y.st_dev;
+}
+
+static void sample(struct engine *e, struct text *health, int64_t *missing)
+{
+    struct err err = {0};
+    int64_t ignored = 0;
+    if (db_in_place(e->db, &err) < 0)
+        text_addf(health, "%s\n", err.text);
+    else if (e->trouble.num)
+        text_addf(health, "%s\n", e->trouble.text);
+    if (paths_in_place(&e->paths, &err) < 0)
+        text_addf(health, "%s\n", err.text);
+    sample_room(e->paths.dir, e->config->min_free, health, missing);
+    if (!share_a_disk(e->paths.dir, db_path(e->db)))
+        sample_room(db_path(e->db), 0, health, &ignored);
 }
 
 /* Looking through a large store costs something: often enough for what is kept to go in time. */

@@ -73,9 +73,7 @@ int engine_open(struct engine *e, const struct backend_config *config, struct er
     if (r == 0)
         r = take_holds(e, err);
     if (r == 0)
-        r = db_open(&e->db, config->database, err);
-    if (r == 0)
-        r = identity_check(e->db, &e->paths, err);
+        r = identity_open(&e->db, config->database, &e->paths, err);
     if (r < 0)
         return r;
     if (!(e->settings.snapshot = snapshot_choose(&e->paths, err)))

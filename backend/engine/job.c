@@ -48,11 +48,19 @@ void job_free(struct job *job)
     free(job);
 }
 
+static int64_t known(int64_t value)
+{
+    return value > 0 ? value : 0;
+}
+
 static bool copy_image(struct job *job, const struct image *image)
 {
     job->image = image->id;
     job->state = (int)image->state;
     job->stage.policy = image->policy;
+    job->stage.size = known(image->size);
+    job->stage.entries = known(image->entries);
+    job->stage.bytes = known(image->bytes);
     job->stage.name = strdup(image->name);
     job->stage.url = strdup(image->url);
     job->stage.sha256 = strdup(image->sha256);
@@ -128,7 +136,10 @@ static int run_stage(struct job *job, struct err *err)
     point_wait(fsm_state_word((enum fsm_state)job->state), &job->cancelled);
     if (atomic_load(&job->cancelled))
         return -ECANCELED;
-    return job->stage_run(&job->stage, &job->result, err);
+    int r = job->stage_run(&job->stage, &job->result, err);
+    if (r < 0)
+        space_explain(err, &job->result.need, job->stage.paths->dir);
+    return r;
 }
 
 /* Does a job under way do what this image needs? Then it may follow without taking a worker. */

@@ -54,14 +54,28 @@ static void take_down(struct engine *e, struct image *image)
 
 /* --- states */
 
-static bool is_there(struct engine *e, const struct image *image)
+/* One that is not as long as it was has lost something with the power: the digest says no more than
+ * that, and takes longer. */
+static bool have_blob(struct engine *e, const struct image *image)
 {
     int64_t size;
+    char name[PATHS_FILE_MAX];
+    enum format format = paths_find_blob(&e->paths, image->sha256, &size);
+    if (format == FORMAT_UNKNOWN || image->size < 0 || size == image->size)
+        return format != FORMAT_UNKNOWN;
+    log_warn(image->name, "the download has %lld bytes, not %lld: it is fetched anew",
+             (long long)size, (long long)image->size);
+    paths_blob(name, image->sha256, format);
+    return paths_discard(e->paths.blobs, name, NULL) < 0;
+}
+
+static bool is_there(struct engine *e, const struct image *image)
+{
     bool unpacked = paths_have_image(&e->paths, image->sha256, image->policy);
     switch (image->state) {
     case FSM_DOWNLOADED:
     case FSM_UNPACKING:
-        return unpacked || paths_find_blob(&e->paths, image->sha256, &size) != FORMAT_UNKNOWN;
+        return unpacked || have_blob(e, image);
     case FSM_UNPACKED: /* what was not published may have lost its contents with the power */
     case FSM_STORED:
     case FSM_ACTIVATING:

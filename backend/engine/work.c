@@ -138,6 +138,7 @@ int work_transact(struct engine *e,
         r = db_commit(e->db, &trouble);
     if (r < 0) {
         db_rollback(e->db);
+        space_explain(&trouble, NULL, db_path(e->db));
         e->next_postponed = text_monotonic_ms() + ENGINE_POSTPONE_MS;
         *err = trouble;
         if (!e->trouble.num)
@@ -283,6 +284,24 @@ static void take_result(struct image *next, const struct stage_result *result)
         next->skipped = result->skipped;
 }
 
+/* What UNPACKING rests on was damaged, and is gone: once, it is fetched anew. A second time the
+ * disk is to blame. */
+static bool starts_anew(const struct image *image, const struct job *job)
+{
+    return job->result.retry == RETRY_SCRATCH && !image->wrong_digest &&
+           fsm_next(image->state, FSM_EV_MISSING);
+}
+
+static const struct fsm_row *prepare_anew(struct engine *e, struct image *image, struct job *job,
+                                          struct image *next)
+{
+    log_warn(image->name, "%s; it is fetched anew", job->err.text);
+    const struct fsm_row *row = work_prepare(e, image, FSM_EV_MISSING, next);
+    next->wrong_digest = true;
+    next->attempts = 0;
+    return row;
+}
+
 static double jitter(struct engine *e)
 {
     e->random = e->random * 1664525 + 1013904223; /* Numerical Recipes' generator: spread is all */
@@ -335,6 +354,10 @@ static void settle(struct engine *e, struct image *image, struct job *job)
     if (job->status == 0) {
         row = work_prepare(e, image, FSM_EV_DONE, &next);
         take_result(&next, &job->result);
+        if (job->stage_run == unpack_run)
+            next.wrong_digest = false;
+    } else if (starts_anew(image, job)) {
+        row = prepare_anew(e, image, job, &next);
     } else {
         row = prepare_failure(e, image, job, &next);
     }

@@ -11,6 +11,7 @@
 #include "base/format.h"
 #include "base/limits.h"
 #include "store/paths.h"
+#include "store/space.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,6 +31,7 @@ struct stage_job {
     const char *url;    /* with its credentials: never to be shown */
     const char *sha256; /* 64 lower-case hex digits */
     enum policy policy;
+    int64_t size, entries, bytes; /* as in stage_result, known from before; 0: not known */
     const struct paths *paths;
     const struct stage_settings *settings;
     int cancel_fd; /* becomes readable when the work is no longer wanted: stop soon, return
@@ -42,7 +44,7 @@ struct stage_job {
 enum stage_retry {
     RETRY_NEVER,   /* another attempt would fail alike */
     RETRY_LATER,   /* may pass: back off */
-    RETRY_SCRATCH, /* what was there is discarded; once, at once (a wrong digest) */
+    RETRY_SCRATCH, /* what was there is discarded, and fetched anew: once, at once */
 };
 
 /* Zeroed before the run; -1 where unknown. Filled as far as the stage knows, also on failure. */
@@ -53,7 +55,8 @@ struct stage_result {
     int64_t bytes;   /* of contents unpacked */
     int64_t skipped; /* entries that the policy left out */
     enum stage_retry retry;
-    int64_t retry_after; /* ms that the server asked for; 0: it did not */
+    int64_t retry_after;    /* ms that the server asked for; 0: it did not */
+    struct space_need need; /* room that it takes, as far as the stage knows */
 };
 
 /* 0, or a negative errno with err set; -ECANCELED when cancel_fd asked for it. */

@@ -6,16 +6,25 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct db;
 
-/* Opens path (made if missing, 0600), brings it up to date, refuses one that is newer than this
- * program, damaged or not ours. */
-int db_open(struct db **db, const char *path, struct err *err);
+/* Opens path, brings it up to date, refuses one that is newer than this program, damaged or not
+ * ours. One that is missing or empty is made (0600) if `make`; else it is refused, and left as it
+ * is. */
+int db_open(struct db **db, const char *path, bool make, struct err *err);
 void db_close(struct db *db);
 
-/* One transaction at a time. A failed commit rolls back. */
+const char *db_path(const struct db *db); /* absolute */
+
+/* Are the files that are written to still those that the next start will find? -EIO, and err says
+ * what to do, if one was deleted or replaced. */
+int db_in_place(const struct db *db, struct err *err);
+
+/* One transaction at a time. A failed commit rolls back; so does one into files that are not in
+ * place. */
 int db_begin(struct db *db, struct err *err);
 int db_commit(struct db *db, struct err *err);
 void db_rollback(struct db *db);

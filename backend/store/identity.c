@@ -62,22 +62,42 @@ static int make_id(struct db *db, char id[static ID_MAX], struct err *err)
     return db_run(db, s, err);
 }
 
-int identity_check(struct db *db, const struct paths *paths, struct err *err)
+/* Read first: a store that belongs to a database must not be given a new one unasked. */
+static int check(struct db *db, const char *database, const struct paths *paths, const char *found,
+                 struct err *err)
 {
-    char known[ID_MAX], found[ID_MAX];
+    char known[ID_MAX];
     int r = read_database(db, known, err);
-    if (r == 0)
-        r = read_store(paths, found, err);
     if (r < 0)
         return r;
     if (*found && strcmp(found, known) != 0)
-        return err_set(err, ERR_IO, EINVAL,
-                       "store %s belongs to another database than the one given: give that one "
-                       "with --db, or another store with --store. If that database is lost, "
-                       "remove %s/" ID_FILE " to begin anew; all images and layers in the store "
-                       "are removed then",
-                       paths->dir, paths->dir);
+        return err_set(err, ERR_IO, EINVAL, "store %s belongs to another database than %s",
+                       paths->dir, database);
     if (!*known && (r = make_id(db, known, err)) < 0)
         return r;
     return *found ? 0 : write_store(paths, known, err);
+}
+
+static void tell_way_out(const struct paths *p, const char *database, struct err *err)
+{
+    size_t len = strlen(err->text);
+    snprintf(err->text + len, sizeof err->text - len,
+             ". Store %s takes no other database than its own: give that one with --db. If it is "
+             "lost, begin anew: move away what there is of %s, and remove %s/" ID_FILE
+             "; all images and layers in the store are removed then",
+             p->dir, database, p->dir);
+}
+
+int identity_open(struct db **db, const char *database, const struct paths *paths, struct err *err)
+{
+    char found[ID_MAX];
+    int r = read_store(paths, found, err);
+    if (r < 0)
+        return r;
+    r = db_open(db, database, !*found, err);
+    if (r == 0)
+        r = check(*db, database, paths, found, err);
+    if (r < 0 && *found && err)
+        tell_way_out(paths, database, err);
+    return r;
 }

@@ -8,8 +8,9 @@
 #include "store/db.h"
 #include "store/paths.h"
 
-/* -EINVAL, and err says what to do, if they do not. A store without an id is new, and becomes the
- * database's. */
-int identity_check(struct db *db, const struct paths *paths, struct err *err);
+/* Opens the store's database. A store without an id is new: the database, made if there is none,
+ * becomes its own. One with an id takes no other database, and no new one: err says why, and what
+ * to do. *db is set as soon as it is open, also where it is refused. */
+int identity_open(struct db **db, const char *database, const struct paths *paths, struct err *err);
 
 #endif

@@ -95,6 +95,32 @@ int paths_open(struct paths *p, const char *dir, struct err *err)
     return fsync(p->root) < 0 ? err_sys(err, errno, "cannot sync %s", p->dir) : 0;
 }
 
+static int is_in_place(int at, const char *name, int fd, const char *what, struct err *err)
+{
+    struct stat open, there;
+    int r = fstatat(at, name, &there, AT_SYMLINK_NOFOLLOW);
+    if (fstat(fd, &open) < 0 ||
+        (r == 0 && there.st_dev == open.st_dev && there.st_ino == open.st_ino))
+        return 0;
+    return err_set(err, ERR_IO, ESTALE, "store: %s was %s while it is in use: restart the daemon",
+                   what, r < 0 ? "deleted" : "replaced");
+}
+
+int paths_in_place(const struct paths *p, struct err *err)
+{
+    const struct {
+        const char *name;
+        int fd;
+    } dirs[] = {{"blobs", p->blobs},
+                {"images", p->images},
+                {"overlays", p->overlays},
+                {"active", p->active}};
+    int r = is_in_place(AT_FDCWD, p->dir, p->root, p->dir, err);
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(dirs); i++)
+        r = is_in_place(p->root, dirs[i].name, dirs[i].fd, dirs[i].name, err);
+    return r;
+}
+
 void paths_close(struct paths *p)
 {
     int *fds[] = {&p->root, &p->blobs, &p->images, &p->overlays, &p->active};

@@ -27,6 +27,9 @@ struct paths {
  * path the overlay's options cannot spell (`,` `:` `\` or a control character) or is over
  * PATHS_DIR_MAX. */
 int paths_open(struct paths *p, const char *dir, struct err *err);
+/* -ESTALE, and err names it, if a folder is not any more where it was opened: what is done through
+ * its descriptor is lost then. */
+int paths_in_place(const struct paths *p, struct err *err);
 /* Also of a zeroed or half-opened one: descriptors are -1 or 0. */
 void paths_close(struct paths *p);
 

@@ -20,7 +20,7 @@ status=0
 timeout 20 "$IMGSTOREFS" -f -o "db=$db,store=$store,helper=$IMGSTORE_HELPER" "$mnt" \
     2>"$work/refused" || status=$?
 [ $status != 0 ] && [ $status != 124 ] || fail "a damaged database is accepted"
-matches "the refusal" "$(cat "$work/refused")" '.*database.*malformed.*'
+matches "the refusal" "$(cat "$work/refused")" '.*database.*damaged.*backup.*\.id.*'
 is "the layer" "$(cat "$store/overlays/web/upper/mine")" kept
 
 rm -f "$db"-*

@@ -9,13 +9,24 @@ active web
 echo kept >"$mnt/images/web/rootfs/mine"
 stop_daemon USR2
 
-right=$db db=$work/other.db
-status=0
-timeout 20 "$IMGSTOREFS" -f -o "db=$db,store=$store,helper=$IMGSTORE_HELPER" "$mnt" \
-    2>"$work/refused" || status=$?
-[ $status != 0 ] && [ $status != 124 ] || fail "another database is accepted"
-matches "the refusal" "$(cat "$work/refused")" '.*another database.*--db.*'
-is "the layer" "$(cat "$store/overlays/web/upper/mine")" kept
+# One that is not there, which is not made; and one that belongs elsewhere.
+right=$db
+refused_start()
+{
+    local status=0
+    timeout 20 "$IMGSTOREFS" -f -o "db=$1,store=$store,helper=$IMGSTORE_HELPER" "$mnt" \
+        2>"$work/refused" || status=$?
+    [ $status != 0 ] && [ $status != 124 ] || fail "another database is accepted"
+    matches "the refusal" "$(cat "$work/refused")" "$2.*--db.*\.id.*"
+    is "the layer" "$(cat "$store/overlays/web/upper/mine")" kept
+}
+refused_start "$work/other.db" '.*missing'
+[ ! -e "$work/other.db" ] || fail "it was made"
+own=$store
+db=$work/other.db store=$work/elsewhere start_daemon
+stop_daemon
+store=$own
+refused_start "$work/other.db" '.*another database'
 
 db=$right
 start_daemon
@@ -24,7 +35,7 @@ is "the layer" "$(cat "$mnt/images/web/rootfs/mine")" kept
 stop_daemon
 
 # The way out that the refusal names: everything begins anew, but for what is in use.
-db=$work/other.db
+db=$work/new.db
 rm "$store/.id"
 start_daemon
 is "images" "$(ls "$mnt/images")" ""

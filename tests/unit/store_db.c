@@ -33,7 +33,7 @@ TestSuite(db, .init = set_up, .fini = tear_down);
 
 static void open_db(void)
 {
-    cr_assert_eq(db_open(&db, path, &err), 0, "%s", err.text);
+    cr_assert_eq(db_open(&db, path, true, &err), 0, "%s", err.text);
 }
 
 static void close_db(void)
@@ -80,7 +80,7 @@ static void refused(const char *reason)
 {
     static char before[256 * 1024], after[sizeof before];
     size_t n = read_file(before, sizeof before);
-    cr_assert_lt(db_open(&db, path, &err), 0);
+    cr_assert_lt(db_open(&db, path, true, &err), 0);
     cr_assert_null(db);
     cr_assert(strstr(err.text, path), "%s", err.text);
     cr_assert(strstr(err.text, reason), "%s", err.text);
@@ -178,15 +178,81 @@ Test(db, one_that_lost_its_tables_is_refused)
     open_db();
     close_db();
     tamper("DROP TABLE history");
-    cr_assert_lt(db_open(&db, path, &err), 0);
+    cr_assert_lt(db_open(&db, path, true, &err), 0);
     cr_assert(strstr(err.text, "history"), "%s", err.text);
     cr_assert_null(db);
+}
+
+Test(db, a_missing_one_is_made_only_if_that_is_asked_for)
+{
+    cr_assert_eq(db_open(&db, path, false, &err), -ENOENT);
+    cr_assert(strstr(err.text, "missing"), "%s", err.text);
+    cr_assert_eq(access(path, F_OK), -1, "it was made");
+    open_db();
+}
+
+Test(db, an_empty_one_is_left_as_it_is_with_its_log)
+{
+    char wal[80];
+    snprintf(wal, sizeof wal, "%s-wal", path);
+    close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    close(open(wal, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    cr_assert_eq(db_open(&db, path, false, &err), -EIO);
+    cr_assert(strstr(err.text, "empty"), "%s", err.text);
+    cr_assert_eq(access(wal, F_OK), 0, "SQLite took the log away");
+}
+
+static void commit(int expected)
+{
+    struct err why = {0};
+    cr_assert_eq(db_in_place(db, &why), expected);
+    cr_assert_eq(db_begin(db, &why), expected, "%s", why.text);
+    if (expected == 0)
+        cr_assert_eq(db_commit(db, &why), 0, "%s", why.text);
+    else
+        cr_assert(strstr(why.text, "put the database back"), "%s", why.text);
+}
+
+/* Each of the files that a commit ends up in. */
+static void moved_away(const char *suffix)
+{
+    char from[80], to[80];
+    open_db();
+    tamper("CREATE TABLE t (x)");
+    commit(0);
+    snprintf(from, sizeof from, "%s%s", path, suffix);
+    snprintf(to, sizeof to, "%s.away", path);
+    cr_assert_eq(rename(from, to), 0);
+    commit(-EIO);
+    close(open(from, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    commit(-EIO);
+    cr_assert_eq(rename(to, from), 0);
+    commit(0);
+}
+
+Test(db, nothing_is_written_to_one_that_was_taken_away)
+{
+    moved_away("");
+}
+
+Test(db, nothing_is_written_to_a_log_that_was_taken_away)
+{
+    moved_away("-wal");
+}
+
+Test(db, that_disappears_within_a_transaction_takes_no_commit)
+{
+    open_db();
+    cr_assert_eq(db_begin(db, &err), 0);
+    cr_assert_eq(unlink(path), 0);
+    cr_assert_eq(db_commit(db, &err), -EIO);
+    cr_assert(strstr(err.text, "deleted"), "%s", err.text);
 }
 
 Test(db, what_is_not_there_is_said)
 {
     snprintf(path, sizeof path, "%s/no/store.db", tmp);
-    cr_assert_eq(db_open(&db, path, &err), -ENOENT);
+    cr_assert_eq(db_open(&db, path, true, &err), -ENOENT);
     cr_assert(strstr(err.text, path), "%s", err.text);
 }
 

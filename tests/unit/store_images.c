@@ -15,7 +15,7 @@ static struct err err;
 
 static void open_db(void)
 {
-    cr_assert_eq(db_open(&db, path, &err), 0, "%s", err.text);
+    cr_assert_eq(db_open(&db, path, true, &err), 0, "%s", err.text);
 }
 
 static void set_up(void)

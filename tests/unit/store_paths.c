@@ -221,3 +221,22 @@ Test(paths, trash_is_told_from_names)
     cr_assert_not(paths_is_trash(".trash"));
     cr_assert_not(paths_is_trash(".probe"));
 }
+
+Test(paths, a_folder_that_is_not_in_place_is_named)
+{
+    open_store();
+    cr_assert_eq(paths_in_place(&p, &err), 0);
+    cr_assert_eq(renameat(p.root, "blobs", p.root, "away"), 0);
+    cr_assert_eq(paths_in_place(&p, &err), -ESTALE);
+    cr_assert(strstr(err.text, "blobs was deleted"), "%s", err.text);
+    cr_assert_eq(mkdirat(p.root, "blobs", 0700), 0);
+    cr_assert_eq(paths_in_place(&p, &err), -ESTALE);
+    cr_assert(strstr(err.text, "blobs was replaced"), "%s", err.text);
+    cr_assert_eq(unlinkat(p.root, "blobs", AT_REMOVEDIR), 0);
+    cr_assert_eq(renameat(p.root, "away", p.root, "blobs"), 0);
+    cr_assert_eq(paths_in_place(&p, &err), 0);
+    char away[PATH_MAX];
+    snprintf(away, sizeof away, "%s/away", tmp);
+    cr_assert_eq(rename(dir, away), 0);
+    cr_assert_eq(paths_in_place(&p, &err), -ESTALE);
+}

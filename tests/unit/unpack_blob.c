@@ -16,12 +16,14 @@
 static char dir[] = "/tmp/imgstore-blob-XXXXXX";
 static struct paths paths;
 static struct err err;
+static struct stage_result result;
 
 static void set_up(void)
 {
     cr_assert_not_null(mkdtemp(dir));
     cr_assert_geq(paths.blobs = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0);
     paths.images = paths.blobs;
+    result = (struct stage_result){.format = FORMAT_GZIP, .size = 3};
     err = (struct err){.num = EBADMSG, .code = ERR_CORRUPT_ARCHIVE, .text = "damaged"};
 }
 
@@ -38,13 +40,18 @@ static bool there(const char *name)
     return faccessat(paths.blobs, name, F_OK, 0) == 0;
 }
 
-static void suspect(const char *sha256, const char *name)
+static void make(const char *name)
 {
-    const struct stage_job job = {.sha256 = sha256, .paths = &paths};
     int fd = openat(paths.blobs, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     cr_assert_eq(io_write(fd, "abc", 3), 0);
     close(fd);
-    blob_suspect(&job, FORMAT_GZIP, &err);
+}
+
+static void suspect(const char *sha256, const char *name)
+{
+    const struct stage_job job = {.sha256 = sha256, .paths = &paths};
+    make(name);
+    blob_suspect(&job, &result, &err);
 }
 
 Test(blob, that_is_what_its_name_says_stays)
@@ -53,6 +60,7 @@ Test(blob, that_is_what_its_name_says_stays)
     cr_assert(there(ABC ".tar.gz"));
     cr_assert_eq(err.code, ERR_CORRUPT_ARCHIVE);
     cr_assert_str_eq(err.text, "damaged");
+    cr_assert_eq(result.retry, RETRY_NEVER);
 }
 
 Test(blob, that_is_not_goes_and_both_digests_are_told)
@@ -62,11 +70,44 @@ Test(blob, that_is_not_goes_and_both_digests_are_told)
     cr_assert_eq(err.code, ERR_CHECKSUM_MISMATCH);
     cr_assert_eq(err.num, EIO);
     cr_assert_not_null(strstr(err.text, "expected " OTHER ", got " ABC));
+    cr_assert_eq(result.retry, RETRY_SCRATCH);
+    cr_assert_eq(result.format, FORMAT_UNKNOWN);
 }
 
 Test(blob, that_is_not_there_changes_nothing)
 {
     const struct stage_job job = {.sha256 = ABC, .paths = &paths};
-    blob_suspect(&job, FORMAT_GZIP, &err);
+    blob_suspect(&job, &result, &err);
     cr_assert_eq(err.code, ERR_CORRUPT_ARCHIVE);
+}
+
+static int find(int64_t known)
+{
+    const struct stage_job job = {.sha256 = ABC, .paths = &paths, .size = known};
+    return blob_find(&job, &result, &err);
+}
+
+Test(blob, of_the_size_that_it_had_is_found)
+{
+    make(ABC ".tar.gz");
+    cr_assert_eq(find(3), 0);
+    cr_assert_eq(result.format, FORMAT_GZIP);
+    cr_assert_eq(result.size, 3);
+    cr_assert_eq(find(0), 0, "a size that is not known is any");
+}
+
+Test(blob, that_was_cut_short_goes_and_is_fetched_anew)
+{
+    make(ABC ".tar.gz");
+    cr_assert_eq(find(4), -EIO);
+    cr_assert_eq(result.retry, RETRY_SCRATCH);
+    cr_assert_not_null(strstr(err.text, "3 bytes, not 4"));
+    cr_assert_not(there(ABC ".tar.gz"));
+}
+
+Test(blob, that_is_missing_is_fetched_anew)
+{
+    cr_assert_eq(find(3), -EIO);
+    cr_assert_eq(result.retry, RETRY_SCRATCH);
+    cr_assert_eq(err.code, ERR_IO);
 }

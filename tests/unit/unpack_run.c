@@ -178,8 +178,9 @@ Test(unpack, policies_have_images_of_their_own)
 Test(unpack, no_blob)
 {
     struct fixture *f = fixture();
-    cr_assert_eq(unpack_run(&f->job, &f->result, &f->err), -ENOENT);
-    cr_assert_eq(f->err.code, ERR_INTERNAL);
+    cr_assert_eq(unpack_run(&f->job, &f->result, &f->err), -EIO);
+    cr_assert_eq(f->err.code, ERR_IO);
+    cr_assert_eq(f->result.retry, RETRY_SCRATCH);
     done(f);
 }
 

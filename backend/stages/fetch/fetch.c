@@ -7,7 +7,6 @@
 
 #include <string.h>
 #include <strings.h>
-#include <sys/statvfs.h>
 
 static const struct transport *const transports[] = {&transport_http};
 
@@ -61,17 +60,11 @@ static int too_large(const struct fetch *f, const char *what, struct err *err)
                    (long long)limit(f));
 }
 
-/* Better now than after hours. What cannot be told is left to the writes. */
-static int check_space(const struct fetch *f, struct err *err)
+/* Better now than after hours. */
+static int check_space(struct fetch *f, struct err *err)
 {
-    struct statvfs fs;
-    unsigned long long need = (unsigned long long)(f->total - f->part.size), space;
-    if (fstatvfs(f->part.fd, &fs) < 0 ||
-        __builtin_mul_overflow((unsigned long long)fs.f_bavail, fs.f_frsize, &space) ||
-        need <= space)
-        return 0;
-    return err_set(err, ERR_NO_SPACE, ENOSPC,
-                   "the download needs %llu bytes and the store has %llu free", need, space);
+    f->result->need.bytes = f->total - f->part.size;
+    return space_check(f->part.fd, "the download", &f->result->need, err);
 }
 
 static int check_total(struct fetch *f, struct err *err)
@@ -180,7 +173,8 @@ int fetch_run(const struct stage_job *job, struct stage_result *result, struct e
     struct fetch f = {.job = job, .result = result, .total = -1};
     struct err why = {0};
     int r = attempt(&f, &why);
-    part_close(&f.part, r == -ECANCELED || result->retry == RETRY_LATER);
+    part_close(&f.part,
+               r == -ECANCELED || why.code == ERR_NO_SPACE || result->retry == RETRY_LATER);
     if (r < 0 && err)
         *err = why;
     return r;

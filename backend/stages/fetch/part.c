@@ -92,12 +92,14 @@ int part_restart(struct part *p, const char *tag, struct err *err)
     return 0;
 }
 
+/* Bytes are written once: what was cut short ends the file, and is not repeated behind it. */
 static int flush(struct part *p, struct err *err)
 {
-    int r = io_write(p->fd, p->buffer, p->buffered);
+    size_t n = p->buffered;
+    p->buffered = 0;
+    int r = io_write(p->fd, p->buffer, n);
     if (r < 0)
         return part_err(-r, "write", err);
-    p->buffered = 0;
     if (p->size - p->flushed >= FLUSH_EVERY) {
         sync_file_range(p->fd, p->flushed, p->size - p->flushed, SYNC_FILE_RANGE_WRITE);
         p->flushed = p->size;
@@ -178,7 +180,8 @@ int part_finish(struct part *p, enum format *format, struct err *err)
 static bool can_resume(struct part *p)
 {
     struct stat st;
-    return p->tag[0] && flush(p, NULL) == 0 && fstat(p->fd, &st) == 0 && st.st_size > 0;
+    flush(p, NULL); /* what of it the disk takes is a beginning all the same */
+    return p->tag[0] && fstat(p->fd, &st) == 0 && st.st_size > 0;
 }
 
 static void remove_file(struct part *p)

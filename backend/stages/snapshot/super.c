@@ -51,8 +51,9 @@ static int configure(int context, const struct option *options, size_t n, struct
         }
     if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
         return 0;
-    int num = errno;
-    return err_set(err, ERR_MOUNT_FAILED, num, "cannot make the overlay: %s (%s)", strerror(num),
+    int num = errno; /* the kernel makes a folder in work */
+    return err_set(err, num == ENOSPC || num == EDQUOT ? ERR_NO_SPACE : ERR_MOUNT_FAILED, num,
+                   "cannot make the overlay: %s (%s)", strerror(num),
                    explanation(context, why, sizeof why));
 }
 

@@ -22,15 +22,44 @@ static bool hash_file(int fd, char hex[static DIGEST_HEX_MAX])
     return known;
 }
 
-void blob_suspect(const struct stage_job *job, enum format format, struct err *err)
+/* Each name of the digest finds out for itself: the first one takes it away. */
+static int start_anew(struct stage_result *result)
+{
+    result->format = FORMAT_UNKNOWN;
+    result->size = -1;
+    result->retry = RETRY_SCRATCH;
+    return -EIO;
+}
+
+int blob_find(const struct stage_job *job, struct stage_result *result, struct err *err)
+{
+    char name[PATHS_FILE_MAX];
+    int64_t size = 0;
+    result->format = paths_find_blob(job->paths, job->sha256, &size);
+    result->size = size;
+    if (result->format == FORMAT_UNKNOWN) {
+        err_set(err, ERR_IO, EIO, "the download is gone from the store: there is no blob %s",
+                job->sha256);
+        return start_anew(result);
+    }
+    if (job->size == 0 || size == job->size)
+        return 0;
+    err_set(err, ERR_IO, EIO, "the download in the store was damaged: it has %lld bytes, not %lld",
+            (long long)size, (long long)job->size);
+    paths_blob(name, job->sha256, result->format);
+    return paths_discard(job->paths->blobs, name, err) < 0 ? -err->num : start_anew(result);
+}
+
+void blob_suspect(const struct stage_job *job, struct stage_result *result, struct err *err)
 {
     char name[PATHS_FILE_MAX], hex[DIGEST_HEX_MAX];
-    paths_blob(name, job->sha256, format);
+    paths_blob(name, job->sha256, result->format);
     int fd CLEANUP_CLOSE = openat(job->paths->blobs, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 || !hash_file(fd, hex) || strcmp(hex, job->sha256) == 0)
         return;
-    if (paths_discard(job->paths->blobs, name, NULL) == 0)
-        err_set(err, ERR_CHECKSUM_MISMATCH, EIO,
-                "the download in the store was damaged: expected %s, got %s; retry fetches it anew",
-                job->sha256, hex);
+    if (paths_discard(job->paths->blobs, name, NULL) < 0)
+        return;
+    err_set(err, ERR_CHECKSUM_MISMATCH, EIO,
+            "the download in the store was damaged: expected %s, got %s", job->sha256, hex);
+    start_anew(result);
 }

@@ -1,12 +1,18 @@
-/* blob: is the download in the store still what its name says? One thread. */
+/* blob: is the download in the store still what its name says? One thread.
+ *
+ * What was verified when it came may have rotted or been cut short since. Then it is taken away,
+ * and the result asks for RETRY_SCRATCH: the image is fetched anew. */
 #ifndef UNPACK_BLOB_H
 #define UNPACK_BLOB_H
 
 #include "stages/stage.h"
 
-/* Asked when an archive turns out to be damaged: what was verified when it came may have rotted
- * since. Then it is taken away, so that a retry fetches it anew, and err becomes checksum-mismatch
- * with both digests; else err stays as it is. */
-void blob_suspect(const struct stage_job *job, enum format format, struct err *err);
+/* Sets the result's format and size. -EIO, and err says why, if it is missing or not of the size
+ * that it had. */
+int blob_find(const struct stage_job *job, struct stage_result *result, struct err *err);
+
+/* Asked when an archive turns out to be damaged, whether that is the download's fault: err becomes
+ * checksum-mismatch with both digests then; else it stays as it is. */
+void blob_suspect(const struct stage_job *job, struct stage_result *result, struct err *err);
 
 #endif

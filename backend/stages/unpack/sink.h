@@ -27,6 +27,9 @@ struct sink_kind {
     /* 0 if images can be made in that store; else a negative errno, and err says why not. Leaves
      * nothing behind. */
     int (*probe)(const struct paths *paths, struct err *err);
+    /* Bytes of room that contents of so many bytes take while they are unpacked, the data file
+     * counted. */
+    int64_t (*room)(int64_t bytes);
     /* Begins an image in an empty part directory. *sink is the sink's own, until close. */
     int (*open)(const struct sink_place *place, void **sink, struct err *err);
     /* Makes a directory that the archive only implies; its parent exists, it does not. */

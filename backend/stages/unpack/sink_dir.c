@@ -45,6 +45,13 @@ static int dir_probe(const struct paths *paths, struct err *err)
     return 0;
 }
 
+/* The data file, and what was copied out of it before the first piece of it is given back. */
+static int64_t dir_room(int64_t bytes)
+{
+    int64_t all, twice = bytes < PUNCH_STEP ? bytes : PUNCH_STEP;
+    return __builtin_add_overflow(bytes, twice, &all) ? INT64_MAX : all;
+}
+
 static void dir_close(void *sink)
 {
     struct sink_dir *s = sink;
@@ -327,6 +334,7 @@ static int dir_finish(void *sink, const struct namespace *ns, struct err *err)
 const struct sink_kind sink_dir = {
     .name = "dir",
     .probe = dir_probe,
+    .room = dir_room,
     .open = dir_open,
     .implied = dir_implied,
     .remove = dir_remove,

@@ -16,6 +16,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define OWN_INODES 4 /* the image's folder, its data file, its info, the root */
+
 /* One attempt. Zeroed but for what UNPACK_INIT says; release() takes any half of it. */
 struct unpack {
     const struct stage_job *job;
@@ -77,12 +79,22 @@ static int begin_part(struct unpack *u, const char *part, struct err *err)
     return u->data < 0 ? err_sys(err, errno, "cannot make the data file") : 0;
 }
 
+/* Before anything is written, and never against what would fit: contents are taken to be as large
+ * as the archive, as `bytes` counts the holes of sparse files. A compressed one holds more, of
+ * which the writes will tell. How many files it makes is known from an earlier time, if there was
+ * one. */
+static int check_space(struct unpack *u, struct err *err)
+{
+    const struct stage_job *job = u->job;
+    int64_t size = u->result->size;
+    int64_t bytes = job->bytes > 0 && job->bytes < size ? job->bytes : size;
+    u->result->need = (struct space_need){u->kind->room(bytes), job->entries + OWN_INODES};
+    return space_check(job->paths->images, "the unpacked image", &u->result->need, err);
+}
+
 static int begin_sink(struct unpack *u, struct err *err)
 {
     struct sink_place place = {u->part, u->data, u->job->cancel_fd};
-    int r = sink_choose(u->job->settings->sink, u->job->paths, &u->kind, err);
-    if (r < 0)
-        return r;
     u->names = namespace_new();
     if (!u->names)
         return err_set(err, ERR_INTERNAL, ENOMEM, "no memory for the names of the image");
@@ -239,9 +251,10 @@ static int attempt(const struct stage_job *job, const char *part, struct stage_r
     if (!u)
         return err_set(err, ERR_INTERNAL, ENOMEM, "no memory to unpack");
     result->skipped = 0;
-    if ((r = begin_part(u, part, err)) < 0 || (r = begin_sink(u, err)) < 0 ||
-        (r = begin_helper(u, err)) < 0 || (r = take_records(u, err)) < 0 ||
-        (r = u->kind->finish(u->sink, u->names, err)) < 0)
+    if ((r = sink_choose(job->settings->sink, job->paths, &u->kind, err)) < 0 ||
+        (r = check_space(u, err)) < 0 || (r = begin_part(u, part, err)) < 0 ||
+        (r = begin_sink(u, err)) < 0 || (r = begin_helper(u, err)) < 0 ||
+        (r = take_records(u, err)) < 0 || (r = u->kind->finish(u->sink, u->names, err)) < 0)
         return r;
     result->entries = namespace_count(u->names);
     result->bytes = u->gate.bytes;
@@ -265,16 +278,13 @@ int unpack_run(const struct stage_job *job, struct stage_result *result, struct 
     if (info_read(job->paths->images, part, result, &this_boot) == 0 && this_boot)
         return 0;
     result->entries = result->bytes = result->skipped = -1;
-    result->format = paths_find_blob(job->paths, job->sha256, &result->size);
-    if (result->format == FORMAT_UNKNOWN)
-        return err_set(err, ERR_INTERNAL, ENOENT, "there is no blob %s", job->sha256);
     struct err why = {0};
-    int r = attempt(job, part, result, &why);
-    if (r == 0)
+    int r = blob_find(job, result, &why);
+    if (r == 0 && (r = attempt(job, part, result, &why)) == 0)
         return 0;
     paths_discard(job->paths->images, part, NULL);
     if (why.code == ERR_CORRUPT_ARCHIVE || why.code == ERR_UNSUPPORTED_FORMAT)
-        blob_suspect(job, result->format, &why);
+        blob_suspect(job, result, &why);
     if (err)
         *err = why;
     return -why.num;
