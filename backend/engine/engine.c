@@ -76,6 +76,8 @@ int engine_open(struct engine *e, const struct backend_config *config, struct er
         r = db_open(&e->db, config->database, err);
     if (r == 0)
         r = identity_check(e->db, &e->paths, err);
+    if (r == 0)
+        r = images_open(e->db, &e->paths, err);
     if (r < 0)
         return r;
     if (!(e->settings.snapshot = snapshot_choose(&e->paths, err)))

@@ -15,6 +15,14 @@ struct db;
 int db_open(struct db **db, const char *path, struct err *err);
 void db_close(struct db *db);
 
+struct seal; /* what images.c keeps secrets with; taken over, NULL until it is set */
+void db_set_seal(struct db *db, struct seal *seal);
+const struct seal *db_seal(const struct db *db);
+
+/* Rewrites the file, so that nothing which was deleted or changed before is left in it or in its
+ * log. */
+int db_scrub(struct db *db, struct err *err);
+
 /* One transaction at a time. A failed commit rolls back. */
 int db_begin(struct db *db, struct err *err);
 int db_commit(struct db *db, struct err *err);
