@@ -45,7 +45,7 @@ sample()
 {
     local p
     while :; do
-        for p in "$daemon_pid" $(pgrep -P "$daemon_pid"); do
+        for p in "$daemon_pid" $(cat "/proc/$daemon_pid/task"/*/children); do
             cat "/proc/$p/cmdline" "/proc/$p/environ" "/proc/$p/comm"
         done >>"$evidence/processes"
         sleep 0.01
