@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/lock.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #define KEPT     8
@@ -67,11 +68,32 @@ static size_t span_of(const char *line, size_t len, bool blank)
     return n;
 }
 
+/* The bytes of the line's beginning that are one URL whose password holds blanks: up to its host,
+ * if what comes before the first blank has a port that is none, or what follows an @ and no scheme.
+ * 0: it is not so. */
+static size_t torn_url(const char *line, size_t len)
+{
+    size_t from = span_of(line, len, true), first = span_of(line + from, len - from, false);
+    size_t next = from + first + span_of(line + from + first, len - from - first, true);
+    size_t second = span_of(line + next, len - next, false);
+    const char *word = line + from, *sep = memmem(word, first, "://", 3);
+    const char *last = memrchr(line, '@', len), *host = sep ? sep + 3 : word;
+    if (!last || memchr(word, '@', first))
+        return 0;
+    const char *port = memchr(host, ':', (size_t)(word + first - host));
+    bool bad_port = port && port + 1 < word + first && !isdigit((unsigned char)port[1]);
+    bool at_follows = memchr(line + next, '@', second) && !memmem(line + next, second, "://", 3);
+    return bad_port || at_follows ? (size_t)(last - line) + 1 : 0;
+}
+
 static void add_line(struct text *out, const char *line, size_t len)
 {
     struct text masked CLEANUP_TEXT = {0};
+    size_t at = torn_url(line, len), words = at ? 1 : 0;
     text_add(&masked, "");
-    for (size_t at = 0, words = 0; at < len;) {
+    if (at)
+        add_masked_word(&masked, line, at, true);
+    while (at < len) {
         size_t blank = span_of(line + at, len - at, true);
         size_t word = span_of(line + at + blank, len - at - blank, false);
         text_addn(&masked, line + at, blank);

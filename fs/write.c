@@ -164,7 +164,11 @@ static bool path_in(fuse_req_t req, enum tree_node node, uint64_t image, struct 
 void write_refuse(fuse_req_t req, enum tree_node node, uint64_t image, int num, const char *reason)
 {
     struct text path CLEANUP_TEXT = {0};
-    if (path_in(req, node, image, &path))
+    uid_t caller = fuse_req_ctx(req)->uid;
+    /* Links are open to all: the kernel asks for anyone, and error_log is not anyone's to fill. */
+    if (node == TREE_ROOTFS && caller != 0 && caller != ops_of(req)->uid)
+        fuse_reply_err(req, num);
+    else if (path_in(req, node, image, &path))
         refuse_path(req, path.failed ? "" : path.data, num, reason);
 }
 

@@ -160,24 +160,36 @@ bool text_parse_duration(const char *s, int64_t *ms)
     return parse_unit(s, units, factors, ms);
 }
 
-void text_add_masked_url(struct text *t, const char *url, size_t n)
+bool text_find_credentials(const char *url, size_t n, size_t *begin, size_t *len)
 {
-    const char *sep = memmem(url, n, "://", 3);
-    if (!sep) {
-        text_addn(t, url, n);
-        return;
-    }
-    const char *host = sep + 3, *end = url + n, *at = NULL;
-    for (const char *p = host; p < end && *p != '/' && *p != '?' && *p != '#'; p++)
+    const char *sep = memmem(url, n, "://", 3), *end = url + n, *at = NULL;
+    for (const char *p = sep ? sep + 3 : end; p < end && *p != '/' && *p != '?' && *p != '#'; p++)
         if (*p == '@')
             at = p;
-    if (!at) {
+    if (!at)
+        return false;
+    *begin = (size_t)(sep + 3 - url);
+    *len = (size_t)(at - url) - *begin;
+    return true;
+}
+
+void text_add_masked_url(struct text *t, const char *url, size_t n)
+{
+    size_t at, len;
+    if (!text_find_credentials(url, n, &at, &len)) {
         text_addn(t, url, n);
         return;
     }
-    text_addn(t, url, (size_t)(host - url));
-    text_add(t, "user:***");
-    text_addn(t, at, (size_t)(end - at));
+    text_addn(t, url, at);
+    text_add(t, TEXT_MASK);
+    text_addn(t, url + at + len, n - at - len);
+}
+
+bool text_is_masked_url(const char *url, size_t n)
+{
+    size_t at, len;
+    return text_find_credentials(url, n, &at, &len) && len == strlen(TEXT_MASK) &&
+           memcmp(url + at, TEXT_MASK, len) == 0;
 }
 
 void text_hex(const uint8_t *bytes, size_t n, char *out)

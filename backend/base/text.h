@@ -44,9 +44,15 @@ bool text_parse_size(const char *s, int64_t *bytes);
 /* "500ms", "30" (seconds), "30s", "5m", "1h", "1d", "max". Returns false on anything else. */
 bool text_parse_duration(const char *s, int64_t *ms);
 
-/* Adds the URL with what stands before `@` in its authority replaced by `user:***@`: a user's name
- * alone may be a token. */
+/* What stands before `@` in the URL's authority: a user's name alone may be a token. *at is where
+ * it begins, len its bytes; false: there is none. */
+bool text_find_credentials(const char *url, size_t n, size_t *at, size_t *len);
+
+/* Adds the URL with `user:***` in their place. */
+#define TEXT_MASK "user:***"
 void text_add_masked_url(struct text *t, const char *url, size_t n);
+/* Is that how its credentials read? They are known to nobody then. */
+bool text_is_masked_url(const char *url, size_t n);
 
 /* "0123ab…" of n bytes into out, which holds 2n + 1. */
 void text_hex(const uint8_t *bytes, size_t n, char *out);

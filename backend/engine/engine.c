@@ -74,6 +74,8 @@ int engine_open(struct engine *e, const struct backend_config *config, struct er
         r = take_holds(e, err);
     if (r == 0)
         r = identity_open(&e->db, config->database, &e->paths, err);
+    if (r == 0)
+        r = images_open(e->db, &e->paths, err);
     if (r < 0)
         return r;
     if (!(e->settings.snapshot = snapshot_choose(&e->paths, err)))

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "store/migrate.h"
+#include "store/seal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@ struct db {
     sqlite3 *sql;
     sqlite3_stmt *stmts[QUERIES];
     struct seen file, wal;
+    struct seal *seal;
 };
 
 static const char *const queries[QUERIES] = {
@@ -110,6 +112,20 @@ static int check_pages(struct db *db, const char *path, struct err *err)
     return r;
 }
 
+/* One that was here before may be open to others, and SQLite gives its log the same mode. By name:
+ * to close a descriptor of the file would drop SQLite's locks. */
+static int make_private(const char *path, struct err *err)
+{
+    static const char *const files[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        char name[PATH_MAX];
+        snprintf(name, sizeof name, "%s%s", path, files[i]);
+        if (chmod(name, 0600) < 0 && errno != ENOENT)
+            return err_sys(err, errno, "cannot make %s private", name);
+    }
+    return 0;
+}
+
 /* FULL: in WAL mode NORMAL forgets the last commits at a power cut, and a control write has been
  * answered by then. */
 static int configure(struct db *db, const char *path, struct err *err)
@@ -117,6 +133,8 @@ static int configure(struct db *db, const char *path, struct err *err)
     static const char pragmas[] = "PRAGMA trusted_schema = OFF;"
                                   "PRAGMA foreign_keys = ON;"
                                   "PRAGMA synchronous = FULL;"
+                                  "PRAGMA secure_delete = ON;"
+                                  "PRAGMA temp_store = MEMORY;"
                                   "PRAGMA cache_size = -1024;";
     sqlite3_busy_timeout(db->sql, 5000);
     if (sqlite3_exec(db->sql, pragmas, NULL, NULL, NULL) != SQLITE_OK)
@@ -124,6 +142,8 @@ static int configure(struct db *db, const char *path, struct err *err)
     int r = check_pages(db, path, err);
     if (r == 0)
         r = migrate_run(db->sql, path, err);
+    if (r == 0)
+        r = make_private(path, err);
     /* The mode is written to the file: only once it is known to be ours. */
     if (r == 0 && sqlite3_exec(db->sql, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) != SQLITE_OK)
         r = cannot_use(db, path, err);
@@ -139,8 +159,8 @@ static int prepare(struct db *db, struct err *err)
     return 0;
 }
 
-/* SQLite would make it with the umask's mode: it holds credentials. And it takes an empty file for
- * a new database, whose log it deletes. */
+/* SQLite would make it with the umask's mode. And it takes an empty file for a new database, whose
+ * log it deletes. */
 static int open_file(const char *path, bool make, struct err *err)
 {
     struct stat st;
@@ -185,7 +205,28 @@ void db_close(struct db *db)
     for (size_t q = 0; q < QUERIES; q++)
         sqlite3_finalize(db->stmts[q]);
     sqlite3_close(db->sql);
+    seal_close(db->seal);
     free(db);
+}
+
+void db_set_seal(struct db *db, struct seal *seal)
+{
+    seal_close(db->seal);
+    db->seal = seal;
+}
+
+const struct seal *db_seal(const struct db *db)
+{
+    return db->seal;
+}
+
+int db_scrub(struct db *db, struct err *err)
+{
+    if (sqlite3_exec(db->sql, "VACUUM", NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_wal_checkpoint_v2(db->sql, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) !=
+            SQLITE_OK)
+        return db_error(db, "rewrite itself", err);
+    return 0;
 }
 
 struct sqlite3_stmt *db_query(struct db *db, enum query q)

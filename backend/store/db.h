@@ -23,6 +23,14 @@ const char *db_path(const struct db *db); /* absolute */
  * what to do, if one was deleted or replaced. */
 int db_in_place(const struct db *db, struct err *err);
 
+struct seal; /* what images.c keeps secrets with; taken over, NULL until it is set */
+void db_set_seal(struct db *db, struct seal *seal);
+const struct seal *db_seal(const struct db *db);
+
+/* Rewrites the file, so that nothing which was deleted or changed before is left in it or in its
+ * log. */
+int db_scrub(struct db *db, struct err *err);
+
 /* One transaction at a time. A failed commit rolls back; so does one into files that are not in
  * place. */
 int db_begin(struct db *db, struct err *err);

@@ -1,12 +1,10 @@
 #include "store/identity.h"
 
-#include "base/cleanup.h"
-#include "base/io.h"
 #include "base/text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -28,27 +26,12 @@ static int read_database(struct db *db, char id[static ID_MAX], struct err *err)
 
 static int read_store(const struct paths *p, char id[static ID_MAX], struct err *err)
 {
-    id[0] = '\0';
-    int fd CLEANUP_CLOSE = openat(p->root, ID_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return errno == ENOENT ? 0 : err_sys(err, errno, "cannot open %s/" ID_FILE, p->dir);
-    ssize_t n = io_read(fd, id, ID_MAX - 1);
-    if (n < 0)
+    ssize_t n = paths_read_file(p, ID_FILE, id, ID_MAX - 1);
+    if (n < 0 && n != -ENOENT)
         return err_sys(err, (int)-n, "cannot read %s/" ID_FILE, p->dir);
-    id[n] = '\0';
+    id[n < 0 ? 0 : n] = '\0';
     id[strcspn(id, "\n")] = '\0';
     return 0;
-}
-
-static int write_store(const struct paths *p, const char *id, struct err *err)
-{
-    int fd CLEANUP_CLOSE = openat(p->root, ID_FILE ".new",
-                                  O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    int r = fd < 0 ? -errno : io_write(fd, id, strlen(id));
-    if (r == 0 && (fsync(fd) < 0 || renameat(p->root, ID_FILE ".new", p->root, ID_FILE) < 0 ||
-                   fsync(p->root) < 0))
-        r = -errno;
-    return r < 0 ? err_sys(err, -r, "cannot write %s/" ID_FILE, p->dir) : 0;
 }
 
 static int make_id(struct db *db, char id[static ID_MAX], struct err *err)
@@ -75,7 +58,7 @@ static int check(struct db *db, const char *database, const struct paths *paths,
                        paths->dir, database);
     if (!*known && (r = make_id(db, known, err)) < 0)
         return r;
-    return *found ? 0 : write_store(paths, known, err);
+    return *found ? 0 : paths_write_file(paths, ID_FILE, known, strlen(known), err);
 }
 
 static void tell_way_out(const struct paths *p, const char *database, struct err *err)

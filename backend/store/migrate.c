@@ -7,8 +7,9 @@
 #include <stdio.h>
 
 extern const char migration_001[];
+extern const char migration_002[];
 
-static const char *const migrations[] = {migration_001};
+static const char *const migrations[] = {migration_001, migration_002};
 
 static int failed(sqlite3 *sql, const char *path, struct err *err)
 {

@@ -19,10 +19,18 @@
 
 static int open_dir(int at, const char *name, const char *what, struct err *err)
 {
+    struct stat st;
     if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
         return err_sys(err, errno, "cannot make %s", what);
-    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? err_sys(err, errno, "cannot open %s", what) : fd;
+    int fd CLEANUP_CLOSE = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_sys(err, errno, "cannot open %s", what);
+    if (st.st_uid != geteuid())
+        return err_set(err, ERR_IO, EPERM,
+                       "%s belongs to user %lld, who could change what is mounted from it: give it "
+                       "to user %lld (chown), or choose another with --store",
+                       what, (long long)st.st_uid, (long long)geteuid());
+    return steal_fd(fd);
 }
 
 static int make_parents(const char *dir, struct err *err)
@@ -68,6 +76,11 @@ static int check_file_system(const struct paths *p, struct err *err)
     return 0;
 }
 
+static int make_private(const struct paths *p, int fd, struct err *err)
+{
+    return fchmod(fd, 0700) < 0 ? err_sys(err, errno, "cannot make %s private", p->dir) : 0;
+}
+
 int paths_open(struct paths *p, const char *dir, struct err *err)
 {
     *p = (struct paths){.root = -1, .blobs = -1, .images = -1, .overlays = -1, .active = -1};
@@ -80,8 +93,8 @@ int paths_open(struct paths *p, const char *dir, struct err *err)
         return err_sys(err, errno, "cannot resolve %s", dir);
     if ((r = check_spelling(p->dir, err)) < 0 || (r = check_file_system(p, err)) < 0)
         return r;
-    if (fchmod(p->root, 0700) < 0)
-        return err_sys(err, errno, "cannot make %s private", p->dir);
+    if ((r = make_private(p, p->root, err)) < 0)
+        return r;
     struct {
         const char *name;
         int *fd;
@@ -90,7 +103,8 @@ int paths_open(struct paths *p, const char *dir, struct err *err)
                 {"overlays", &p->overlays},
                 {"active", &p->active}};
     for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
-        if ((r = *dirs[i].fd = open_dir(p->root, dirs[i].name, dirs[i].name, err)) < 0)
+        if ((r = *dirs[i].fd = open_dir(p->root, dirs[i].name, dirs[i].name, err)) < 0 ||
+            (r = make_private(p, *dirs[i].fd, err)) < 0)
             return r;
     return fsync(p->root) < 0 ? err_sys(err, errno, "cannot sync %s", p->dir) : 0;
 }
@@ -127,6 +141,26 @@ void paths_close(struct paths *p)
     for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
         if (*fds[i] > 0)
             close(steal_fd(*fds[i]));
+}
+
+int paths_write_file(const struct paths *p, const char *file, const void *bytes, size_t n,
+                     struct err *err)
+{
+    char part[PATHS_FILE_MAX];
+    snprintf(part, sizeof part, "%s.new", file);
+    int fd CLEANUP_CLOSE =
+        openat(p->root, part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int r = fd < 0 ? -errno : io_write(fd, bytes, n);
+    if (r == 0 && (fchmod(fd, 0600) < 0 || fsync(fd) < 0 ||
+                   renameat(p->root, part, p->root, file) < 0 || fsync(p->root) < 0))
+        r = -errno;
+    return r < 0 ? err_sys(err, -r, "cannot write %s/%s", p->dir, file) : 0;
+}
+
+ssize_t paths_read_file(const struct paths *p, const char *file, void *bytes, size_t size)
+{
+    int fd CLEANUP_CLOSE = openat(p->root, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    return fd < 0 || fchmod(fd, 0600) < 0 ? -errno : io_read(fd, bytes, size);
 }
 
 bool paths_name_valid(const char *name, size_t len)

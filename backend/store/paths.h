@@ -11,6 +11,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct paths {
     int root, blobs, images, overlays, active; /* O_PATH-free directory descriptors */
@@ -23,15 +24,21 @@ struct paths {
 #define PATHS_FILE_MAX   256                     /* any one file name made here, with the NUL */
 #define PATHS_DIR_MAX    (PATH_MAX - 512)        /* the store's path, with the NUL */
 
-/* Makes what is missing (0700) and opens it. Refuses a store that cannot hold overlays, or whose
- * path the overlay's options cannot spell (`,` `:` `\` or a control character) or is over
- * PATHS_DIR_MAX. */
+/* Makes what is missing, all of it 0700, and opens it. Refuses one of another user's, and a store
+ * that cannot hold overlays, or whose path the overlay's options cannot spell (`,` `:` `\` or a
+ * control character) or is over PATHS_DIR_MAX. */
 int paths_open(struct paths *p, const char *dir, struct err *err);
 /* -ESTALE, and err names it, if a folder is not any more where it was opened: what is done through
  * its descriptor is lost then. */
 int paths_in_place(const struct paths *p, struct err *err);
 /* Also of a zeroed or half-opened one: descriptors are -1 or 0. */
 void paths_close(struct paths *p);
+
+/* The few small files that the store has at its root, 0600. Written, they are whole and on disk, or
+ * as they were. A read gives the bytes that there are, `size` at most, or -errno. */
+int paths_write_file(const struct paths *p, const char *file, const void *bytes, size_t n,
+                     struct err *err);
+ssize_t paths_read_file(const struct paths *p, const char *file, void *bytes, size_t size);
 
 /* May an image have that name (the contract's rule)? Such a name is a safe file name. */
 bool paths_name_valid(const char *name, size_t len);

@@ -44,6 +44,8 @@ CASES = [
     ("backend/stages/a.c", '#include "helper/helper.h"', False),
     ("backend/stages/a.c", "#include <openssl/evp.h>", False),
     ("backend/stages/digest.c", "#include <openssl/evp.h>", True),
+    ("backend/store/seal.c", "#include <openssl/evp.h>", True),
+    ("backend/store/images.c", "#include <openssl/evp.h>", False),
     ("backend/stages/fetch/http.c", "#include <curl/curl.h>", True),
     ("backend/stages/fetch/http_range.c", "#include <curl/curl.h>", True),
     ("backend/stages/fetch/fetch.c", "#include <curl/curl.h>", False),

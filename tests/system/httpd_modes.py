@@ -27,6 +27,7 @@ status:
   status/CODE      the same
   redirect/CODE/FILE          to ok/FILE             redirect-chain/N/FILE    N hops, then ok/FILE
   redirect-to?url=U           to U                   redirect-loop            to itself
+  redirect-file/FILE               to the URL that FILE holds
   redirect-none    302 without Location              redirect-body/FILE       an endless body
 lies:
   endless          no length, zeros for ever         endless-chunked
@@ -252,6 +253,11 @@ def redirect_chain(r):
 @mode("redirect-to")
 def redirect_to(r):
     r.answer(302, b"", ("Location", r.word("url")))
+
+
+@mode("redirect-file")
+def redirect_file(r, content):
+    r.answer(302, b"", ("Location", content.data.decode().strip()))
 
 
 @mode("redirect-loop")

@@ -82,3 +82,31 @@ Test(text, credentials_are_masked)
     masks("http://h/a@b", "http://h/a@b");
     masks("nonsense", "nonsense");
 }
+
+static void credentials(const char *url, const char *want, bool masked)
+{
+    size_t at = 99, len = 99;
+    bool found = text_find_credentials(url, strlen(url), &at, &len);
+    cr_expect_eq(found, want != NULL, "%s", url);
+    if (found && want)
+        cr_expect(len == strlen(want) && memcmp(url + at, want, len) == 0, "%s: %.*s", url,
+                  (int)len, url + at);
+    cr_expect_eq(text_is_masked_url(url, strlen(url)), masked, "%s", url);
+}
+
+Test(text, credentials_are_found)
+{
+    credentials("http://u:p@h/x", "u:p", false);
+    credentials("http://token@h", "token", false);
+    credentials("http://@h", "", false);
+    credentials("http://u:p@ss@h/x@y", "u:p@ss", false);
+    credentials("http://user:***@h/x", "user:***", true);
+    credentials("http://user:***x@h/x", "user:***x", false);
+    credentials("http://user:**@h/x", "user:**", false);
+    credentials("http://h/user:***@x", NULL, false);
+    credentials("http://h?u:p@x", NULL, false);
+    credentials("http://h#u:p@x", NULL, false);
+    credentials("http://h", NULL, false);
+    credentials("u:p@h", NULL, false);
+    credentials("", NULL, false);
+}

@@ -135,6 +135,11 @@ Test(error_log, credentials_are_masked)
         /* a password that holds what it may not */
         {"http://u:s/ecret@h/a x", "http://user:***@h/a x"},
         {"http://u:secret?@h/a x", "http://user:***@h/a x"},
+        {"http://u:sec ret@h/a x", "http://user:***@h/a x"},
+        {"http://u:s e\tcret@h/a x", "http://user:***@h/a x"},
+        {"http://u:123 456@h/a x", "http://user:***@h/a x"},
+        {"u:sec ret@h/a x", "user:***@h/a x"},
+        {" http://to ken@h/a x", " http://user:***@h/a x"},
         {"http:///u:secret@h/a x", "http://user:***@h/a x"},
         /* fields in the wrong order */
         {"web x https://me:secret@h/a", "web x https://user:***@h/a"},
@@ -144,6 +149,7 @@ Test(error_log, credentials_are_masked)
         {"http://h/?m=a@b x", "http://user:***@b x"},
         /* no credentials */
         {"http://h/a x a@b", "http://h/a x a@b"},
+        {"http://h:80/a x a@b", "http://h:80/a x a@b"},
         {"web", "web"},
         {"", ""},
     };

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define VERSION 1 /* the newest there is */
+#define VERSION 2 /* the newest there is */
 
 static char tmp[] = "/tmp/imgstore-db-XXXXXX";
 static char path[64];
@@ -126,8 +126,8 @@ Test(db, a_newer_one_is_refused)
 {
     open_db();
     close_db();
-    tamper("PRAGMA user_version = 2");
-    refused("has version 2, this program knows 1 at most");
+    tamper("PRAGMA user_version = 3");
+    refused("has version 3, this program knows 2 at most");
     cr_assert_eq(err.num, EINVAL);
 }
 

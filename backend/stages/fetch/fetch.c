@@ -31,6 +31,10 @@ static const struct transport *transport_of(const char *url, struct err *err)
 bool fetch_url_valid(const char *url, struct err *err)
 {
     const struct transport *t = transport_of(url, err);
+    if (t && text_is_masked_url(url, strlen(url))) {
+        err_set(err, ERR_UNREACHABLE, EINVAL, "bad URL: its credentials are masked; give them");
+        return false;
+    }
     return t && t->url_valid(url, err);
 }
 
@@ -131,6 +135,10 @@ static int transfer(struct fetch *f, struct transport_outcome *outcome, struct e
     const struct transport *t = transport_of(f->job->url, err);
     if (!t)
         return -EINVAL;
+    if (text_is_masked_url(f->job->url, strlen(f->job->url)))
+        return err_set(err, ERR_IO, ENOKEY,
+                       "the credentials of its URL cannot be read: they were sealed with another "
+                       "key than the store has in .key; fetch the name again with its whole URL");
     int r = request(f, t, outcome, err);
     if (r != -ESTALE || (r = part_restart(&f->part, NULL, err)) < 0)
         return r;
