@@ -24,6 +24,9 @@
 #define WIRE_DATA_FD    1 /* the data file, to write; its first block is left free */
 #define WIRE_RECORDS_FD 3 /* the pipe, to write */
 
+/* What a helper is called from when it begins to shut itself in (/proc/PID/comm). */
+#define WIRE_HELPER_NAME "imgstore-unpack"
+
 enum wire_kind { WIRE_ENTRY = 1, WIRE_PROGRESS, WIRE_END, WIRE_ERROR };
 
 enum wire_type {

@@ -1,6 +1,7 @@
 #include "jail.h"
 
 #include "base/cleanup.h"
+#include "base/wire.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -123,9 +124,9 @@ static int set_attributes(struct err *err)
  * for as long as that takes. A new user namespace has them all again: they go last. */
 int jail_privileges(struct err *err)
 {
-    bool owns = own_namespaces();
-    if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+    if (prctl(PR_SET_NAME, WIRE_HELPER_NAME, 0, 0, 0) < 0 || prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
         return err_sys(err, errno, "cannot keep capabilities");
+    bool owns = own_namespaces();
     int r = drop_ids(err);
     if (r < 0)
         return r;
