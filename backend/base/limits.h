@@ -20,6 +20,15 @@ struct limits {
 #define LIMIT_PATH_MAX   4095 /* bytes of a path or link target (PATH_MAX less the NUL) */
 #define LIMIT_XATTRS_MAX 3072 /* bytes of one entry's xattr names and values together */
 
+/* Processor seconds that a helper may take to unpack, INT64_MAX for no bound: ten minutes, and a
+ * second for each 4 MiB of max_total_size: several times what the slowest decoder takes. */
+static inline int64_t limits_cpu_seconds(const struct limits *limits)
+{
+    if (limits->max_total_size == INT64_MAX)
+        return INT64_MAX;
+    return 600 + limits->max_total_size / (4 << 20);
+}
+
 static inline const char *policy_name(enum policy p)
 {
     return p == POLICY_FAITHFUL ? "faithful" : "strict";

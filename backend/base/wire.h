@@ -24,6 +24,9 @@
 #define WIRE_DATA_FD    1 /* the data file, to write; its first block is left free */
 #define WIRE_RECORDS_FD 3 /* the pipe, to write */
 
+/* What a helper is called from when it begins to shut itself in (/proc/PID/comm). */
+#define WIRE_HELPER_NAME "imgstore-unpack"
+
 enum wire_kind { WIRE_ENTRY = 1, WIRE_PROGRESS, WIRE_END, WIRE_ERROR };
 
 enum wire_type {
@@ -52,7 +55,8 @@ struct wire_record {
     uint32_t xattrs_len; /* ENTRY: u16 name length, u16 value length, name, value; repeated */
     uint64_t offset;     /* FILE: where its contents lie in the data file, a multiple of
                             WIRE_BLOCK; 0 if it has none */
-    uint64_t size;       /* FILE: logical bytes; holes are holes in the data file too */
+    uint64_t size;       /* FILE: logical bytes; holes are holes in the data file too.
+                            PROGRESS: bytes of the tar so far */
     uint64_t consumed;   /* every kind: bytes of the archive read so far */
     uint32_t error_num;  /* ERROR: errno */
     uint32_t reserved;   /* 0 */

@@ -61,10 +61,13 @@ void emit_entry(struct emit *e, const struct entry *entry, uint64_t offset, uint
     add(e, entry->xattrs, entry->xattrs_len);
 }
 
-void emit_progress(struct emit *e, uint64_t consumed)
+void emit_progress(struct emit *e, uint64_t consumed, uint64_t produced)
 {
-    struct wire_record rec = {
-        .magic = WIRE_MAGIC, .length = sizeof rec, .kind = WIRE_PROGRESS, .consumed = consumed};
+    struct wire_record rec = {.magic = WIRE_MAGIC,
+                              .length = sizeof rec,
+                              .kind = WIRE_PROGRESS,
+                              .size = produced,
+                              .consumed = consumed};
     add(e, &rec, sizeof rec);
 }
 

@@ -22,7 +22,7 @@ bool emit_has_room(const struct emit *e);
 
 /* offset and size as in struct wire_record; there must be room. */
 void emit_entry(struct emit *e, const struct entry *entry, uint64_t offset, uint64_t consumed);
-void emit_progress(struct emit *e, uint64_t consumed);
+void emit_progress(struct emit *e, uint64_t consumed, uint64_t produced);
 
 int emit_flush(struct emit *e, struct err *err);
 

@@ -50,7 +50,7 @@ static int run(struct unpack *u, int argc, char **argv, struct limits *limits, s
     if (r == 0)
         r = warm_up(err);
     if (r == 0)
-        r = jail_enter(unpack_data_max(limits), err);
+        r = jail_enter(limits, unpack_data_max(limits), err);
     return r == 0 ? unpack_run(u, err) : r;
 }
 

@@ -20,7 +20,8 @@ static int make_room(struct unpack *u, struct err *err)
     return emit_has_room(&u->emit) ? 0 : flush(u, err);
 }
 
-static int on_read(void *ctx, struct err *err)
+/* Also where much comes of little: a parent that hears of no headway ends us. */
+static int show_progress(void *ctx, struct err *err)
 {
     struct unpack *u = ctx;
     int64_t now = text_monotonic_ms();
@@ -31,7 +32,7 @@ static int on_read(void *ctx, struct err *err)
     int r = make_room(u, err);
     if (r < 0)
         return r;
-    emit_progress(&u->emit, u->inflate.consumed);
+    emit_progress(&u->emit, u->inflate.consumed, u->inflate.produced);
     return flush(u, err);
 }
 
@@ -46,7 +47,7 @@ int unpack_init(struct unpack *u, const struct limits *limits, int archive_fd, i
         r = inflate_init(&u->inflate, archive_fd, err);
     if (r == 0)
         r = reader_open(&u->reader, &u->inflate, err);
-    u->inflate.on_read = on_read;
+    u->inflate.on_read = show_progress;
     u->inflate.ctx = u;
     return r;
 }
@@ -84,8 +85,11 @@ static int write_contents(struct unpack *u, uint64_t *offset, struct err *err)
     const void *data;
     size_t n;
     int64_t at;
-    while (r == 0 && (r = reader_block(&u->reader, &data, &n, &at, err)) > 0)
+    while (r == 0 && (r = reader_block(&u->reader, &data, &n, &at, err)) > 0) {
         r = contents_write(&u->contents, at, data, n, err);
+        if (r == 0)
+            r = show_progress(u, err);
+    }
     if (r == 0)
         contents_end(&u->contents);
     return r;

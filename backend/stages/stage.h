@@ -22,6 +22,9 @@ struct stage_settings {
     int64_t connect_timeout; /* until a connection stands */
     int64_t stall_timeout;   /* without a byte, headers included */
     const char *helper;      /* path of the unpacking helper */
+    int64_t helper_stall;    /* 0: UNPACK_STALL_MS of stages/unpack/unpack.h; tests wait less */
+    int64_t helper_total;    /* 0: what the limits allow */
+    int64_t helper_grace;    /* 0: UNPACK_GRACE_MS */
     const char *sink;        /* "auto" or a sink's name */
     const struct snapshot_backend *snapshot;
 };

@@ -65,6 +65,8 @@ int main(int argc, char **argv)
     io_write(WIRE_DATA_FD, data, s.data_len);
     if (s.action == FAKE_TELL)
         tell(argc, argv);
+    if (s.action == FAKE_FUZZ)
+        fake_fuzz(s.arg);
     if (s.action == FAKE_SLOW)
         write_slowly(wire, s.wire_len, s.arg);
     else

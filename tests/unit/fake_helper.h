@@ -13,8 +13,14 @@ enum fake_action {
     FAKE_LINGER, /* writes, closes the pipe, sleeps for ever */
     FAKE_FLOOD,  /* writes the same for ever */
     FAKE_SLOW,   /* a byte at a time, arg ms apart */
-    FAKE_TELL    /* an error record that says what this process was given */
+    FAKE_FUZZ, /* FAKE_RECORDS random records of the seed arg (fake_fuzz.c says which), then wire */
+    FAKE_TELL  /* an error record that says what this process was given */
 };
+
+#define FAKE_RECORDS 1500
+
+/* Writes them to the pipe. */
+void fake_fuzz(uint32_t seed);
 
 struct fake_script {
     uint32_t action, arg;

@@ -383,3 +383,53 @@ Test(snapshot_use, names_do_not_disturb_each_other)
     check_busy("current directory");
     sitter_end(&sit);
 }
+
+/* Unpacking helpers, one after the other: each goes into its jail, whose mount namespace begins as
+ * a copy of all mounts, and then finds an archive of nothing. */
+static void *unpack_on(void *count)
+{
+    while (!done) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            int null = open("/dev/null", O_RDWR);
+            close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+            if (dup2(null, 0) == 0 && dup2(null, 1) == 1 && dup2(0, 3) == 3)
+                execl(UNPACK_HELPER, UNPACK_HELPER, "1", "1", "1", NULL);
+            _exit(127);
+        }
+        int status;
+        if (waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 1)
+            ++*(int *)count;
+    }
+    return NULL;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
+}
+
+Test(snapshot_use, not_by_helpers_on_their_way_into_the_jail)
+{
+    pthread_t threads[2];
+    char bystander[32];
+    int helpers[2] = {0}, rounds = 0, busy = 0;
+    for (int i = 0; i < 20; i++) { /* the more mounts, the longer a copy takes */
+        snprintf(bystander, sizeof bystander, "bystander-%d", i);
+        close(store_mount(&s, bystander));
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, unpack_on, &helpers[i]), 0);
+    for (int64_t end = now_ms() + 5000; now_ms() < end; rounds++) {
+        busy += s.b->mount(&s.p, "web", DIGEST, POLICY_STRICT, &s.err) < 0;
+        busy += s.b->unmount(&s.p, "web", DIGEST, POLICY_STRICT, &s.err) < 0;
+    }
+    done = true;
+    for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+        pthread_join(threads[i], NULL);
+    cr_log_info("%d rounds, %d refused, during %d helpers", rounds, busy, helpers[0] + helpers[1]);
+    cr_assert_eq(busy, 0, "%d of %d: %s", busy, rounds, s.err.text);
+    cr_assert(rounds > 2 && helpers[0] + helpers[1] > 2);
+}

@@ -25,7 +25,7 @@ static struct fixture *fixture(int cancel_fd, int64_t stall_ms)
     cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
     f->in = ends[0];
     f->out = ends[1];
-    cr_assert_eq(wire_read_init(&f->w, f->in, cancel_fd, stall_ms, &f->err), 0);
+    cr_assert_eq(wire_read_init(&f->w, f->in, cancel_fd, stall_ms, INT64_MAX, &f->err), 0);
     return f;
 }
 
@@ -248,6 +248,7 @@ Test(wire_read, silence_ends)
     cr_assert_eq(next(f), -ETIMEDOUT);
     cr_assert_eq(f->err.code, ERR_INTERNAL);
     sample(&t);
+    wire_read_news(&f->w);
     cr_assert_eq(io_write(f->out, t.data, 20), 0);
     cr_assert_eq(next(f), -ETIMEDOUT);
     int64_t took = text_monotonic_ms() - began;
@@ -277,10 +278,11 @@ Test(wire_read, cancel_ends_the_wait_and_goes_before_records)
     done(f);
 }
 
-Test(wire_read, a_slow_peer_is_not_a_silent_one)
+/* Four records, a byte at a time. */
+static int read_slowly(int64_t stall_ms, bool news, int *records)
 {
     struct text t CLEANUP_TEXT = {0};
-    struct fixture *f = fixture(-1, 1000);
+    struct fixture *f = fixture(-1, stall_ms);
     sample(&t);
     pid_t pid = fork();
     if (pid == 0) {
@@ -293,10 +295,57 @@ Test(wire_read, a_slow_peer_is_not_a_silent_one)
     }
     close(f->out);
     f->out = -1;
-    int r, records = 0;
-    while ((r = next(f)) == 1)
-        records++;
-    cr_assert(r == 0 && records == 4, "%d %d", r, records);
+    int r;
+    for (*records = 0; (r = next(f)) == 1; ++*records)
+        if (news)
+            wire_read_news(&f->w);
+    kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     done(f);
+    return r;
+}
+
+Test(wire_read, a_slow_peer_is_not_an_idle_one)
+{
+    int records;
+    cr_assert_eq(read_slowly(20000, true, &records), 0);
+    cr_assert_eq(records, 4);
+    cr_assert_eq(read_slowly(200, false, &records), -ETIMEDOUT);
+    cr_assert_lt(records, 4);
+}
+
+/* Says the same for ever, at full speed. */
+static void flood(struct fixture *f, const struct text *t, pid_t *pid)
+{
+    *pid = fork();
+    if (*pid == 0) {
+        signal(SIGPIPE, SIG_DFL);
+        while (io_write(f->out, t->data, t->len) == 0)
+            ;
+        _exit(0);
+    }
+    close(f->out);
+    f->out = -1;
+}
+
+Test(wire_read, who_never_stops_is_ended)
+{
+    for (int news = 0; news < 2; news++) {
+        struct text t CLEANUP_TEXT = {0};
+        struct fixture *f = fixture(-1, news ? 60000 : 200);
+        pid_t pid;
+        if (news)
+            f->w.end = text_monotonic_ms() + 200;
+        wire_add(&t, (struct wire_record){.kind = WIRE_PROGRESS}, "", "", "", 0);
+        flood(f, &t, &pid);
+        int r;
+        while ((r = next(f)) == 1)
+            if (news)
+                wire_read_news(&f->w);
+        cr_assert_eq(r, news ? -ETIME : -ETIMEDOUT, "%d", r);
+        cr_assert_eq(f->err.code, news ? ERR_TOO_LARGE_TOTAL : ERR_INTERNAL);
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        done(f);
+    }
 }

@@ -1,6 +1,7 @@
 #include "stages/snapshot/holder.h"
 
 #include "base/cleanup.h"
+#include "base/wire.h"
 #include "stages/snapshot/mountinfo.h"
 
 #include <dirent.h>
@@ -28,14 +29,30 @@ static bool each_process(bool (*each)(void *ctx, pid_t pid), void *ctx)
     return false;
 }
 
-static void describe(pid_t pid, char *out, size_t size)
+#define COMM_MAX 64
+
+static void name_of(pid_t pid, char comm[static COMM_MAX])
 {
-    char path[64], comm[64] = "?";
+    char path[64];
     snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
     FILE *f CLEANUP_FCLOSE = fopen(path, "re");
-    if (f && fgets(comm, sizeof comm, f))
+    strcpy(comm, "?");
+    if (f && fgets(comm, COMM_MAX, f))
         comm[strcspn(comm, "\n")] = '\0';
+}
+
+static void describe(pid_t pid, char *out, size_t size)
+{
+    char comm[COMM_MAX];
+    name_of(pid, comm);
     snprintf(out, size, "pid %d (%s)", (int)pid, comm);
+}
+
+static bool is_helper(pid_t pid)
+{
+    char comm[COMM_MAX];
+    name_of(pid, comm);
+    return strcmp(comm, WIRE_HELPER_NAME) == 0;
 }
 
 struct user {
@@ -146,7 +163,7 @@ static bool holds(void *ctx, pid_t pid)
     struct holder *h = s->holder;
     char path[64], who[128];
     snprintf(path, sizeof path, "/proc/%d/mountinfo", (int)pid);
-    if (!is_new(s, pid) || mountinfo_each(path, is_held, h) != 1)
+    if (!is_new(s, pid) || mountinfo_each(path, is_held, h) != 1 || is_helper(pid))
         return false;
     describe(pid, who, sizeof who);
     h->pid = pid;

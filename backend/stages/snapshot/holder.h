@@ -13,11 +13,13 @@
  * directory there". */
 void holder_of_mount(const char *point, char why[static HOLDER_TEXT_MAX]);
 
-/* Looks for the overlay over `upper` (its path) in every mount namespace, this one first. */
+/* Looks for the overlay over `upper` (its path) in every mount namespace, this one first, but for
+ * those of unpacking helpers: such a one begins as a copy of all mounts and lets go of them in its
+ * next few system calls (helper/jail.h). */
 struct holder {
     const char *upper;
     dev_t dev;                 /* of its superblock, or 0: not known */
-    pid_t pid;                 /* found: whose namespace; 0 if in none */
+    pid_t pid;                 /* found: whose namespace; 0 if in none, or only a helper's */
     char who[HOLDER_TEXT_MAX]; /* "pid 12 (runc) sees it at /", or that there is none */
     char point[4096];          /* found: where that process sees it */
 };

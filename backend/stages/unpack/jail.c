@@ -162,7 +162,8 @@ static int killed_by(int sig, struct err *err)
                        "the archive holds more than max_total_size allows");
     if (sig == SIGXCPU)
         return err_set(err, ERR_TOO_LARGE_TOTAL, ETIME,
-                       "the archive takes more processor time to unpack than is allowed");
+                       "the archive takes more processor time to unpack than max_total_size "
+                       "allows; -o max_total_size=SIZE allows more");
     const char *name = sigabbrev_np(sig);
     return err_set(err, ERR_INTERNAL, EIO, "the unpacking helper was killed by SIG%s",
                    name ? name : "???");

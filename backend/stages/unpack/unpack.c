@@ -28,6 +28,7 @@ struct unpack {
     void *sink;
     struct namespace *names;
     int64_t consumed;
+    uint64_t produced; /* bytes of the tar, by the helper's word */
     struct policy_gate gate;
     struct wire_read wire;
 };
@@ -101,6 +102,27 @@ static int begin_sink(struct unpack *u, struct err *err)
     return u->kind->open(&place, &u->sink, err);
 }
 
+static int64_t stall_ms(const struct unpack *u)
+{
+    int64_t set = u->job->settings->helper_stall;
+    return set ? set : UNPACK_STALL_MS;
+}
+
+static int64_t grace_ms(const struct unpack *u)
+{
+    int64_t set = u->job->settings->helper_grace;
+    return set ? set : UNPACK_GRACE_MS;
+}
+
+static int64_t total_ms(const struct unpack *u)
+{
+    int64_t set = u->job->settings->helper_total, ms;
+    if (set)
+        return set;
+    int64_t seconds = limits_cpu_seconds(&u->job->settings->limits);
+    return __builtin_mul_overflow(seconds, 1000 * UNPACK_PATIENCE, &ms) ? INT64_MAX : ms;
+}
+
 /* The helper gets open files of its own: it shares no position with us, and can write only. */
 static int begin_helper(struct unpack *u, struct err *err)
 {
@@ -116,7 +138,7 @@ static int begin_helper(struct unpack *u, struct err *err)
     int r = jail_spawn(&u->jail, job->settings->helper, &job->settings->limits, archive, data, err);
     if (r < 0)
         return r;
-    return wire_read_init(&u->wire, u->jail.records, job->cancel_fd, UNPACK_STALL_MS, err);
+    return wire_read_init(&u->wire, u->jail.records, job->cancel_fd, stall_ms(u), total_ms(u), err);
 }
 
 /* The helper's word for it, within what the archive can have. */
@@ -124,6 +146,8 @@ static void tell_progress(struct unpack *u, uint64_t consumed)
 {
     int64_t size = u->result->size;
     int64_t done = consumed > (uint64_t)size ? size : (int64_t)consumed;
+    if (done > u->consumed)
+        wire_read_news(&u->wire);
     u->consumed = done > u->consumed ? done : u->consumed;
     u->job->progress(u->job->ctx, u->consumed, size);
 }
@@ -196,23 +220,25 @@ static int helper_error(const struct wire_item *item, struct err *err)
                    mute ? "the unpacking helper failed and did not say why" : t.data);
 }
 
-/* Behind the end there is nothing, and the helper ends well. */
+/* Behind the end there is nothing, and the helper ends well, soon. */
 static int last_record(struct unpack *u, struct err *err)
 {
     struct wire_item item;
+    wire_read_news(&u->wire);
+    u->wire.stall_ms = grace_ms(u);
     int r = wire_read_next(&u->wire, &item, err);
     if (r < 0)
         return r;
     if (r > 0)
         return err_set(err, ERR_INTERNAL, EPROTO,
                        "the unpacking helper wrote more behind its last record");
-    return jail_end(&u->jail, UNPACK_GRACE_MS, err);
+    return jail_end(&u->jail, grace_ms(u), err);
 }
 
 /* How it died says more than that it did. */
 static int helper_gone(struct unpack *u, struct err *err)
 {
-    int r = jail_end(&u->jail, UNPACK_GRACE_MS, err);
+    int r = jail_end(&u->jail, grace_ms(u), err);
     return r < 0 ? r
                  : err_set(err, ERR_INTERNAL, EPROTO,
                            "the unpacking helper ended without a last record");
@@ -232,8 +258,12 @@ static int take_records(struct unpack *u, struct err *err)
         case WIRE_ENTRY:
             if ((r = take_entry(u, &item, err)) < 0)
                 return r;
+            wire_read_news(&u->wire);
             break;
         case WIRE_PROGRESS:
+            if (item.head.size > u->produced)
+                wire_read_news(&u->wire);
+            u->produced = item.head.size > u->produced ? item.head.size : u->produced;
             break;
         case WIRE_END:
             return last_record(u, err);

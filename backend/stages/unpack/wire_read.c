@@ -10,37 +10,59 @@
 #include <string.h>
 #include <unistd.h>
 
-int wire_read_init(struct wire_read *w, int fd, int cancel_fd, int64_t stall_ms, struct err *err)
+/* So much can lie ready from when we were the ones who slept: it is looked at before anybody is
+ * called idle. */
+#define IDLE_MAX ((size_t)1 << 20)
+
+int wire_read_init(struct wire_read *w, int fd, int cancel_fd, int64_t stall_ms, int64_t total_ms,
+                   struct err *err)
 {
     w->fd = fd;
     w->cancel_fd = cancel_fd;
     w->stall_ms = stall_ms;
     w->from = w->to = 0;
+    if (__builtin_add_overflow(text_monotonic_ms(), total_ms, &w->end))
+        w->end = INT64_MAX;
+    wire_read_news(w);
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
         return err_sys(err, errno, "cannot prepare the unpacking helper's pipe");
     return 0;
 }
 
+void wire_read_news(struct wire_read *w)
+{
+    w->news = text_monotonic_ms();
+    w->idle = 0;
+}
+
+static int stalled(const struct wire_read *w, struct err *err)
+{
+    return err_set(err, ERR_INTERNAL, ETIMEDOUT, "the unpacking helper made no headway for %lld s",
+                   (long long)(w->stall_ms / 1000));
+}
+
 /* Looks at cancel_fd also where the pipe has bytes at once: a busy helper must not outshout it. */
 static int wait_for_bytes(struct wire_read *w, struct err *err)
 {
-    int64_t deadline = text_monotonic_ms() + w->stall_ms;
     for (;;) {
         struct pollfd fds[] = {{.fd = w->fd, .events = POLLIN},
                                {.fd = w->cancel_fd, .events = POLLIN}};
-        int64_t left = deadline - text_monotonic_ms();
+        int64_t now = text_monotonic_ms(), stall = w->news + w->stall_ms;
+        int64_t left = (stall < w->end ? stall : w->end) - now;
         int n = poll(fds, 2, left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left);
         if (n < 0 && errno != EINTR)
             return err_sys(err, errno, "cannot wait for the unpacking helper");
         if (n > 0 && fds[1].revents)
             return err_set(err, ERR_CANCELLED, ECANCELED, "cancelled");
-        if (n > 0)
+        if (now >= w->end)
+            return err_set(err, ERR_TOO_LARGE_TOTAL, ETIME,
+                           "the archive takes more time to unpack than max_total_size allows; "
+                           "-o max_total_size=SIZE allows more");
+        if (n > 0 && (now < stall || w->idle < IDLE_MAX))
             return 0;
-        if (text_monotonic_ms() >= deadline)
-            return err_set(err, ERR_INTERNAL, ETIMEDOUT,
-                           "the unpacking helper wrote nothing for %lld s",
-                           (long long)(w->stall_ms / 1000));
+        if (now >= stall)
+            return stalled(w, err);
     }
 }
 
@@ -59,6 +81,7 @@ static ssize_t fill(struct wire_read *w, struct err *err)
         ssize_t n = read(w->fd, w->buf + w->to, sizeof w->buf - w->to);
         if (n >= 0) {
             w->to += (size_t)n;
+            w->idle += (size_t)n;
             return n;
         }
         if (errno != EAGAIN && errno != EINTR)
