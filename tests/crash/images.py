@@ -1,0 +1,54 @@
+"""The archives that the scenarios fetch, and the server that has them."""
+import collections
+import os
+import subprocess
+import sys
+import time
+
+from world import digest_of, tree_of
+
+Made = collections.namedtuple("Made", "images trees")  # {name: (file, digest)}, {digest: tree}
+FORMATS = {"web": ("tar.gz", ["gzip", "-1"], 150), "zst": ("tar.zst", ["zstd", "-q", "-1"], 60),
+           "xz": ("tar.xz", ["xz", "-1"], 80), "bz2": ("tar.bz2", ["bzip2", "-1"], 2)}
+LAST_CHANGE = 1700000000
+
+
+def make_tree(root, name, kib):
+    for folder in ("etc", "bin", "tmp"):
+        os.makedirs("%s/%s" % (root, folder))
+    for path, data in (("etc/image-name", name.encode() + b"\n"), ("bin/hello", b"#!/bin/sh\n"),
+                       ("etc/empty", b""), ("payload", os.urandom(kib * 1024))):
+        with open("%s/%s" % (root, path), "wb") as f:
+            f.write(data)
+        os.utime("%s/%s" % (root, path), (LAST_CHANGE, LAST_CHANGE))
+        os.chmod("%s/%s" % (root, path), 0o755 if path.startswith("bin") else 0o644)
+    os.symlink("../etc/image-name", root + "/tmp/link")
+    os.link(root + "/etc/image-name", root + "/etc/other-name")
+
+
+def make_images(folder):
+    images, trees = {}, {}
+    os.mkdir(folder + "/www")
+    for name, (ext, packer, kib) in FORMATS.items():
+        root, file = "%s/trees/%s" % (folder, name), "%s.%s" % (name, ext)
+        make_tree(root, name, kib)
+        tar = subprocess.run(["tar", "--numeric-owner", "-C", root, "-cf", "-", "."],
+                             stdout=subprocess.PIPE, check=True).stdout
+        with open("%s/www/%s" % (folder, file), "wb") as out:
+            subprocess.run(packer + ["-c"], input=tar, stdout=out, check=True)
+        digest = digest_of("%s/www/%s" % (folder, file))
+        images[name], trees[digest] = (file, digest), tree_of(root)
+    return Made(images, trees)
+
+
+def serve(folder):
+    port = folder + "/port"
+    here = os.path.dirname(os.path.abspath(__file__))
+    httpd = subprocess.Popen([sys.executable, "-SE", here + "/../system/httpd.py", "0",
+                              folder + "/www", "--port-file", port])
+    while not os.path.exists(port):
+        if httpd.poll() is not None:
+            sys.exit("the server did not start")
+        time.sleep(0.01)
+    with open(port) as f:
+        return httpd, "http://127.0.0.1:" + f.read().strip()
