@@ -21,8 +21,8 @@ int __real_ftruncate64(int fd, off_t n);
 
 enum action { NOTHING, TRACE, FAIL, BREAK, BEFORE, AFTER, POWER };
 
-static const char *const kinds[FAULT_KINDS] = {"ALLOC", "READ", "WRITE", "SQL",
-                                               "MOUNT", "FORK", "THREAD"};
+static const char *const kinds[FAULT_KINDS] = {"ALLOC", "READ", "WRITE",  "SQL",
+                                               "MOUNT", "FORK", "THREAD", "DB"};
 static const char *const actions[] = {"", "trace", "fail", "break", "before", "after", "power"};
 
 static struct {
@@ -66,6 +66,7 @@ __attribute__((constructor)) static void begin(void)
         fault.log = (int)syscall(SYS_openat, AT_FDCWD, log,
                                  O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     fault.owner = getpid();
+    fault_vfs_begin();
     fault.action = action;
 }
 
@@ -139,6 +140,7 @@ static void lose(void)
     pthread_mutex_lock(&dirty_lock);
     for (size_t i = 0; i < dirty_count; i++)
         (void)!__real_ftruncate64(dirty[i].fd, dirty[i].size);
+    fault_vfs_lose();
 }
 
 /* --- steps */
@@ -155,7 +157,7 @@ _Noreturn static void die(const struct fault_step *s)
 
 static bool leaves_something(enum fault_kind kind)
 {
-    return kind == FAULT_WRITE || kind == FAULT_MOUNT || kind == FAULT_SQL;
+    return kind == FAULT_WRITE || kind == FAULT_MOUNT || kind == FAULT_SQL || kind == FAULT_DB;
 }
 
 bool fault_before(struct fault_step *s)
