@@ -13,7 +13,6 @@ import multiprocessing
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +20,7 @@ import traceback
 
 sys.dont_write_bytecode = True
 import world as w  # noqa: E402
-from images import make_images, serve  # noqa: E402
+from images import make_images, needs, serve  # noqa: E402
 from model import Model  # noqa: E402
 from scenarios import RECOVERIES, SCENARIOS  # noqa: E402
 
@@ -105,7 +104,7 @@ def attempt(run):
         ended = run.survive()
     except w.Died:
         ended, why = False, "the daemon ended, without a fault"
-    except w.Wrong as e:
+    except (w.Wrong, w.Refused) as e:
         ended, why = False, str(e)
     except Exception:
         ended, why = False, traceback.format_exc()
@@ -229,12 +228,7 @@ def main():
     parser.add_argument("kind", choices=("before", "after", "power", "recovery", "trace"))
     parser.add_argument("scenario", nargs="?", choices=SCENARIOS)
     args = parser.parse_args()
-    if os.getuid() != 0 or not os.path.exists("/dev/fuse"):
-        print("SKIP: needs root and /dev/fuse")
-        return 77
-    version = subprocess.run([os.environ["IMGSTOREFS"], "-V"], capture_output=True, text=True)
-    if "test-points" not in version.stdout:
-        print("SKIP: needs a build with -Dtest_points=true")
+    if needs(test_points=True):
         return 77
     folder = tempfile.mkdtemp(prefix="imgstorefs-crash.")
     httpd, failures, sweeps = None, [], []

@@ -52,3 +52,15 @@ def serve(folder):
         time.sleep(0.01)
     with open(port) as f:
         return httpd, "http://127.0.0.1:" + f.read().strip()
+
+
+def needs(test_points=False):
+    """True, said aloud: it cannot be tried here."""
+    said = subprocess.run([os.environ["IMGSTOREFS"], "-V"], capture_output=True, text=True).stdout
+    if os.getuid() != 0 or not os.path.exists("/dev/fuse"):
+        print("SKIP: needs root and /dev/fuse")
+    elif test_points and "test-points" not in said:
+        print("SKIP: needs a build with -Dtest_points=true")
+    else:
+        return False
+    return True

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import stat
@@ -19,7 +20,7 @@ import uuid
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, MS_REC, MS_PRIVATE, MS_BIND, MNT_DETACH = 0x20000, 0x4000, 1 << 18, 0x1000, 2
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
-GONE = (errno.ENOTCONN, errno.ECONNABORTED, errno.ENOENT, errno.EIO)  # what a dead mount answers
+GONE = (errno.ENOTCONN, errno.ECONNABORTED, errno.EIO)  # what a dead mount answers
 PATIENCE = 60
 BLOB = re.compile(r"([0-9a-f]{64})\.tar(\.gz|\.zst|\.xz|\.bz2)?")
 IMAGE = re.compile(r"([0-9a-f]{64})(\.faithful)?")
@@ -28,6 +29,14 @@ CLEAN_ERROR = re.compile(r"[a-z-]+: [ -~]+\n")
 
 class Died(Exception):
     """The daemon is gone, as it was to be."""
+
+
+class Refused(Exception):
+    """The daemon has said no; number: the errno."""
+
+    def __init__(self, number):
+        super().__init__(os.strerror(number))
+        self.number = number
 
 
 class Wrong(Exception):
@@ -186,17 +195,24 @@ class World:
     # Its files
 
     def control(self, file, text):
-        """Writes it; Died if there is no telling whether it was taken."""
+        """Writes it; Refused, or Died if there is no telling whether it was taken."""
         try:
             fd = os.open(self.mnt + "/ctl/" + file, os.O_WRONLY)
-            try:
-                os.write(fd, text.encode())
-            finally:
-                os.close(fd)
+        except OSError as e:
+            if not self.ends_within(PATIENCE):
+                raise
+            raise Died from e
+        try:
+            os.write(fd, text.encode())
         except OSError as e:
             if e.errno in GONE and self.ends_within(PATIENCE):
                 raise Died from e
-            raise Wrong("%s %r: %s" % (file, text, e)) from e
+            raise Refused(e.errno) from e
+        finally:
+            try:
+                os.close(fd)
+            except OSError:
+                pass  # it has died since, which changes nothing
 
     def ends_within(self, seconds):
         try:
@@ -283,7 +299,14 @@ class World:
                 raise Wrong("images/%s is not the archive's tree" % name)
 
     def check_database(self):
-        with sqlite3.connect(self.db) as db:
+        """A copy of it: whoever opens it takes the log in, which is the daemon's to do."""
+        copied = self.disk + "/copied.db"
+        for suffix in ("", "-wal"):
+            if os.path.exists(copied + suffix):
+                os.unlink(copied + suffix)
+            if os.path.exists(self.db + suffix):
+                shutil.copyfile(self.db + suffix, copied + suffix)
+        with sqlite3.connect(copied) as db:
             said = db.execute("PRAGMA integrity_check").fetchone()[0]
         db.close()
         if said != "ok":
