@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
 """Dies at every step that leaves something behind, starts again, and looks at what is there.
 
-usage: crash.py [--jobs N] [--every K] [--only N] [--hits FILE] KIND [SCENARIO]
-  KIND       before, after, power: see tests/fault/fault.h;
+usage: crash.py [--jobs N] [--every K] [--served] [--only N] [--hits FILE] KIND [SCENARIO]
+  KIND       before, after, power, zero: see tests/fault/fault.h;
              recovery: dies at some steps, and again at each step of the start that follows;
              trace: nothing dies, all scenarios once, the steps go to --hits
-  --every K  only each Kth step         --only N  that step alone, the daemon's log is shown
+  --every K  only each Kth step         --only N  that step alone
+  --served   only what comes once the tree is there: a start goes on one thread, so that to die
+             after a step is to die before the next
 """
 import argparse
 import collections
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import sys
@@ -67,13 +70,13 @@ class Run:
         if self.first:
             if not self.die(self.first, body):
                 raise w.Wrong("there is no step " + self.first)
-            if self.first.startswith("power"):
+            if self.first.startswith(("power", "zero")):
                 self.world.power_cut()
             if not self.die("%s:%d" % (self.kind, self.number), self.settle):
                 return False
         elif not self.die("%s:%d" % (self.kind, self.number), body):
             return False
-        if self.kind == "power":
+        if self.kind in ("power", "zero"):
             self.world.power_cut()
         self.look()
         return True
@@ -129,10 +132,10 @@ def work(folder, httpd, made, tasks, results):
 class Sweep:
     """Hands out the steps of a series until there are no more."""
 
-    def __init__(self, kind, scenario, first, every, only):
+    def __init__(self, kind, scenario, first, every, only, begin=1):
         self.kind, self.scenario, self.first = kind, scenario, first
         self.every, self.only = every, only
-        self.next, self.misses, self.survived = only or 1, 0, 0
+        self.next, self.misses, self.survived = only or begin, 0, 0
         self.steps = collections.Counter()
 
     def task(self):
@@ -210,11 +213,39 @@ def trace(folder, httpd, made, hits):
     world.unmount_all(folder)
 
 
-def sweeps_of(args):
+LEAVING = re.compile(r"\w+ (WRITE|MOUNT|SQL|DB) ")
+
+
+def steps_of_start(folder, httpd, made, scenario, result):
+    """How many steps there are before the tree is."""
+    w.own_namespace()
+    world = w.World(folder, httpd)
+    run = Run(world, made, "trace", scenario, 0)
+    world.reset()
+    run.prepare(world, run.model, run.images)
+    world.tracing = "trace"
+    world.start(None, run.options)
+    result.value = sum(bool(LEAVING.match(line)) for line in world.fault_lines())
+    world.kill()
+    world.unmount_all(folder)
+
+
+def begin_of(folder, httpd, made, scenario):
+    result = multiprocessing.Value("i", 0)
+    child = multiprocessing.Process(target=steps_of_start, args=(
+        "%s/start-%s" % (folder, scenario), httpd, made, scenario, result))
+    child.start()
+    child.join()
+    if child.exitcode or not result.value:
+        raise w.Wrong("%s does not start" % scenario)
+    return result.value
+
+
+def sweeps_of(args, begin):
     if args.kind == "recovery":
         return [Sweep("before", scenario, first, args.every, args.only)
                 for scenario, first in RECOVERIES if args.scenario in (None, scenario)]
-    return [Sweep(args.kind, name, None, args.every, args.only)
+    return [Sweep(args.kind, name, None, args.every, args.only, begin(name))
             for name in SCENARIOS if args.scenario in (None, name)]
 
 
@@ -224,8 +255,10 @@ def main():
     parser.add_argument("--jobs", type=int, default=(os.cpu_count() or 1) + 1)
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--only", type=int)
+    parser.add_argument("--served", action="store_true")
     parser.add_argument("--hits")
-    parser.add_argument("kind", choices=("before", "after", "power", "recovery", "trace"))
+    parser.add_argument("kind", choices=("before", "after", "power", "zero", "recovery",
+                                         "trace"))
     parser.add_argument("scenario", nargs="?", choices=SCENARIOS)
     args = parser.parse_args()
     if needs(test_points=True):
@@ -239,8 +272,12 @@ def main():
         if args.kind == "trace":
             trace(folder + "/0", url, made, args.hits)
             return 0
+
+        def begin(name):
+            return begin_of(folder, url, made, name) if args.served else 1
+
         pool = Pool(folder, args.jobs, url, made)
-        sweeps = sweeps_of(args)
+        sweeps = sweeps_of(args, begin)
         failures = pool.run(sweeps)
         pool.end()
     finally:

@@ -9,7 +9,8 @@ from world import digest_of, tree_of
 
 Made = collections.namedtuple("Made", "images trees")  # {name: (file, digest)}, {digest: tree}
 FORMATS = {"web": ("tar.gz", ["gzip", "-1"], 150), "zst": ("tar.zst", ["zstd", "-q", "-1"], 60),
-           "xz": ("tar.xz", ["xz", "-1"], 80), "bz2": ("tar.bz2", ["bzip2", "-1"], 2)}
+           "xz": ("tar.xz", ["xz", "-1"], 80), "bz2": ("tar.bz2", ["bzip2", "-1"], 2),
+           "rich": ("tar", ["cat"], 10)}
 LAST_CHANGE = 1700000000
 
 
@@ -26,16 +27,37 @@ def make_tree(root, name, kib):
     os.link(root + "/etc/image-name", root + "/etc/other-name")
 
 
+def enrich(root):
+    """All that an archive may hold under the policy faithful. (Older kernels' tmpfs, where the store
+    will lie, knows no extended attributes of users.)"""
+    os.mkfifo(root + "/tmp/fifo", 0o600)
+    os.mkdir(root + "/tmp/sticky")
+    os.chmod(root + "/tmp/sticky", 0o1777)
+    with open(root + "/holes", "wb") as f:
+        f.truncate(1 << 20)
+        f.seek(1 << 16)
+        f.write(b"data")
+        f.truncate(3 << 20)
+    if tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 6):
+        for path in ("/", "/etc", "/payload"):
+            os.setxattr(root + path, "user.test", path.encode())
+
+
 def make_images(folder):
     images, trees = {}, {}
     os.mkdir(folder + "/www")
     for name, (ext, packer, kib) in FORMATS.items():
         root, file = "%s/trees/%s" % (folder, name), "%s.%s" % (name, ext)
         make_tree(root, name, kib)
-        tar = subprocess.run(["tar", "--numeric-owner", "-C", root, "-cf", "-", "."],
+        twice = []
+        if name == "rich":
+            enrich(root)
+            twice = ["./payload", "./etc"]
+        tar = subprocess.run(["tar", "--numeric-owner", "--xattrs", "--sparse", "-C", root, "-cf",
+                              "-", *twice, "."],
                              stdout=subprocess.PIPE, check=True).stdout
         with open("%s/www/%s" % (folder, file), "wb") as out:
-            subprocess.run(packer + ["-c"], input=tar, stdout=out, check=True)
+            subprocess.run(packer, input=tar, stdout=out, check=True)
         digest = digest_of("%s/www/%s" % (folder, file))
         images[name], trees[digest] = (file, digest), tree_of(root)
     return Made(images, trees)

@@ -22,7 +22,7 @@ def first_prepare(world, model, images):
 
 def first(world, model, images):
     model.fetch(line(world, images, "ok", "web", "web"), line(world, images, "ok", "web", "twin"))
-    model.fetch(line(world, images, "nolength", "zst", "zst"))
+    model.fetch(line(world, images, "closelength", "zst", "zst"))
     for name in ("web", "twin", "zst"):
         model.reached(name)
     model.write_layer("web", "etc/mine", "written\n")
@@ -41,7 +41,7 @@ def life_prepare(world, model, images):
         model.reached(name)
     model.write_layer("web", "etc/mine", "written\n")
     model.write_layer("twin", "etc/image-name", "changed\n")
-    world.stop(signal.SIGUSR2)
+    world.kill()
 
 
 def life(world, model, images):
@@ -73,11 +73,11 @@ def again(world, model, images):
     model.change("cancel", "zst", "FAILED", "cancelled")
     model.reached("xz")
     model.fetch(line(world, images, "rangetrunc", "xz", "xz"))
-    model.fetch(line(world, images, "ok", "web", "faithful"), policy="faithful")
+    model.fetch(line(world, images, "ok", "rich", "rich"), policy="faithful")
     model.fetch(line(world, images, "wrong", "bz2", "bz2", "FAILED", "checksum-mismatch"),
                 policy="faithful")
     model.reached("xz")
-    model.reached("faithful")
+    model.reached("rich")
     model.reached("bz2")
     world.stop(signal.SIGUSR2)
 
@@ -109,4 +109,12 @@ SCENARIOS = {
     "again": (again_prepare, ("-o", "policy=faithful"), again),
     "reboot": (reboot_prepare, (), reboot),
 }
-RECOVERIES = ()
+
+# (scenario, the step at which it dies first): then each step of the start that follows is the last
+# one once. Chosen to leave much to be done: half unpacked, half removed, half mounted.
+RECOVERIES = (
+    ("first", "power:480"),
+    ("life", "before:400"),
+    ("again", "before:560"),
+    ("reboot", "after:250"),
+)

@@ -92,7 +92,11 @@ def tree_of(root):
                 what = os.readlink(path)
             elif stat.S_ISREG(s.st_mode):
                 what = (s.st_nlink, s.st_size, s.st_mtime_ns, digest_of(path))
-            found[os.path.relpath(path, root)] = (oct(s.st_mode), s.st_uid, s.st_gid, what)
+            marks = [] if stat.S_ISLNK(s.st_mode) else [
+                (x, os.getxattr(path, x)) for x in sorted(os.listxattr(path))
+                if x.startswith("user.")]
+            found[os.path.relpath(path, root)] = (oct(s.st_mode), s.st_uid, s.st_gid, what,
+                                                  *marks)
     return found
 
 

@@ -12,6 +12,7 @@
  *   power:N             as before:N, and what was written and not synced is lost with it: a file
  *                       is as long as it was when it was last synced, the database's files hold
  *                       what they held then
+ *   zero:N              as power:N, but files keep their size: what was not synced reads as zeros
  *
  * What happened is a line in $IMGSTORE_FAULT_LOG: `ACTION KIND NUMBER FUNCTION OFFSET`; the offset
  * of the call in the program is for addr2line. No such line: there was no step N. Children between
