@@ -121,12 +121,15 @@ def attempt(run):
 
 def work(folder, httpd, made, tasks, results):
     w.own_namespace()
+    w.end_with_parent()
     world = w.World(folder, httpd)
-    for task in iter(tasks.get, None):
-        run = Run(world, made, *task)
-        results.put((task, *attempt(run)))
-        run.world.kill()
-    world.unmount_all(folder)
+    try:
+        for task in iter(tasks.get, None):
+            results.put((task, *attempt(Run(world, made, *task))))
+            world.kill()
+    finally:
+        world.kill()
+        world.unmount_all(folder)
 
 
 class Sweep:
@@ -263,6 +266,7 @@ def main():
     args = parser.parse_args()
     if needs(test_points=True):
         return 77
+    signal.signal(signal.SIGTERM, w.ended)
     folder = tempfile.mkdtemp(prefix="imgstorefs-crash.")
     httpd, failures, sweeps = None, [], []
     began = time.monotonic()

@@ -167,25 +167,28 @@ def too_long(*_):
 
 def work(folder, httpd, made, seed, rounds, results):
     w.own_namespace()
+    w.end_with_parent()
     signal.signal(signal.SIGALRM, too_long)
     world, rng = w.World(folder, httpd), random.Random(seed)
     world.reset()
     model = Model(world, made.trees)
-    for number in range(rounds):
-        signal.alarm(ROUND_SECONDS)
-        world.runs += 1
-        try:
-            done = one_round(world, model, made, rng)
-        except Exception:
-            log = w.read(world.log).splitlines()[-120:]
-            results.put((seed, number, None, "%s\n    %s" % (traceback.format_exc(),
-                                                             "\n    ".join(log))))
-            break
-        results.put((seed, number, done, None))
-    signal.alarm(0)
-    world.kill()
-    world.unmount_all(folder)
-    results.put(None)
+    try:
+        for number in range(rounds):
+            signal.alarm(ROUND_SECONDS)
+            world.runs += 1
+            try:
+                done = one_round(world, model, made, rng)
+            except Exception:
+                log = w.read(world.log).splitlines()[-120:]
+                results.put((seed, number, None, "%s\n    %s" % (traceback.format_exc(),
+                                                                 "\n    ".join(log))))
+                break
+            results.put((seed, number, done, None))
+        signal.alarm(0)
+    finally:
+        world.kill()
+        world.unmount_all(folder)
+        results.put(None)
 
 
 def run(args, folder, url, made):
@@ -226,6 +229,7 @@ def main():
     if needs():
         return 77
     print("seed %d" % args.seed, flush=True)
+    signal.signal(signal.SIGTERM, w.ended)
     folder = tempfile.mkdtemp(prefix="imgstorefs-crash.")
     httpd = None
     try:

@@ -82,6 +82,23 @@ def again(world, model, images):
     world.stop(signal.SIGUSR2)
 
 
+# A name that is used anew, at once: nothing of the first image's layer may be seen in the second's
+
+def anew_prepare(world, model, images):
+    life_prepare(world, model, images)
+
+
+def anew(world, model, images):
+    model.remove("web")
+    model.fetch(line(world, images, "ok", "zst", "web"))
+    model.remove("twin")
+    model.fetch(line(world, images, "ok", "xz", "twin"))
+    model.reached("web")
+    model.reached("twin")
+    model.write_layer("web", "etc/mine", "new\n")
+    world.stop()
+
+
 # The machine was off: nothing is mounted, all is unpacked, the database has a log to take in
 
 def reboot_prepare(world, model, images):
@@ -107,6 +124,7 @@ SCENARIOS = {
     "first": (first_prepare, (), first),
     "life": (life_prepare, (), life),
     "again": (again_prepare, ("-o", "policy=faithful"), again),
+    "anew": (anew_prepare, (), anew),
     "reboot": (reboot_prepare, (), reboot),
 }
 

@@ -14,11 +14,13 @@ import signal
 import sqlite3
 import stat
 import subprocess
+import sys
 import time
 import uuid
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, MS_REC, MS_PRIVATE, MS_BIND, MNT_DETACH = 0x20000, 0x4000, 1 << 18, 0x1000, 2
+PR_SET_PDEATHSIG = 1
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 GONE = (errno.ENOTCONN, errno.ECONNABORTED, errno.EIO)  # what a dead mount answers
 PATIENCE = 60
@@ -58,6 +60,16 @@ def own_namespace():
     """Mounts of this process from now on are its own, and end with it."""
     libc("unshare", CLONE_NEWNS)
     mount("none", "/", None, MS_REC | MS_PRIVATE)
+
+
+def ended(*_):
+    sys.exit(1)
+
+
+def end_with_parent():
+    """A worker whose parent is gone ends too, and its daemon with it."""
+    signal.signal(signal.SIGTERM, ended)
+    libc("prctl", PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def read(path):

@@ -116,8 +116,15 @@ void fault_dirty(int fd)
     errno = saved;
 }
 
+void fault_moved(int from, const char *a, int to, const char *b)
+{
+    if (loses_power() && getpid() == fault.owner)
+        fault_renamed(from, a, to, b);
+}
+
 static void forget(dev_t dev, ino_t ino, bool all)
 {
+    fault_renames_synced(dev, all ? 0 : ino);
     pthread_mutex_lock(&dirty_lock);
     for (size_t i = dirty_count; i-- > 0;)
         if (dirty[i].dev == dev && (all || dirty[i].ino == ino)) {
@@ -152,6 +159,7 @@ static void lose(void)
             (void)!__real_ftruncate64(dirty[i].fd, s.st_size);
     }
     fault_vfs_lose();
+    fault_renames_lose();
 }
 
 /* --- steps */
