@@ -4,8 +4,10 @@
 #include "base/log.h"
 #include "stages/snapshot/snapshot.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- names: what ENOENT and EBUSY mean */
 
@@ -84,8 +86,10 @@ static int refuse_layer(struct engine *e, const char *name, struct err *err)
     if (faccessat(e->paths.overlays, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
         return 0;
     int r = e->settings.snapshot->unmount(&e->paths, name, "", POLICY_STRICT, err);
-    if (r == 0)
+    if (r == 0) {
+        e->layers_synced = false;
         r = snapshot_discard(&e->paths, name, err);
+    }
     if (r < 0)
         err_context(err, "%s: a removed image of that name is not quite gone", name);
     return r;
@@ -124,6 +128,21 @@ static int plan_line(struct engine *e, const struct backend_fetch *line, struct 
         return r;
     p->made = make_image(e, line);
     return p->made ? 0 : err_sys(err, ENOMEM, "cannot hold the image");
+}
+
+/* The row of a name that is used anew may outlast a power cut that the discarding of its earlier
+ * layer does not: the new image would show what was written to the old one. */
+static int sync_discarded(struct engine *e, const struct planned *plan, size_t n, struct err *err)
+{
+    bool made = false;
+    for (size_t i = 0; i < n; i++)
+        made = made || plan[i].made;
+    if (!made || e->layers_synced)
+        return 0;
+    if (fsync(e->paths.overlays) < 0)
+        return err_sys(err, errno, "cannot sync overlays/");
+    e->layers_synced = true;
+    return 0;
 }
 
 static int write_planned(struct engine *e, struct planned *p, struct err *err)
@@ -191,6 +210,8 @@ static void fetch(struct engine *e, struct request *request)
         r = plan_line(e, &request->command.lines[request->refused = planned], plan, planned, &err);
     if (r == 0)
         r = check_room(e, plan, n, &err);
+    if (r == 0)
+        r = sync_discarded(e, plan, n, &err);
     if (r == 0)
         r = work_transact(e, write_plan, &(struct plan){plan, n}, &err);
     for (size_t i = 0; i < planned; i++) {
@@ -325,6 +346,7 @@ static void finish_remove(struct engine *e, struct image *image)
     work_unready(image);
     work_notify(e, BACKEND_VANISHED, image);
     registry_remove(e->registry, image);
+    e->layers_synced = false;
     if (snapshot_discard(&e->paths, name, &err) < 0)
         log_warn(name, "%s", err.text);
     log_info(name, "removed");

@@ -62,6 +62,7 @@ struct engine {
     bool held;              /* a test holds something: look again soon */
     int64_t next_cleanup;   /* of the next automatic cleanup */
     bool cleaning;          /* one is under way, or asked for */
+    bool layers_synced;     /* overlays/ was, since a layer was last discarded */
     struct err trouble;     /* the database's last failure; num 0: it works */
     struct job *postponed;  /* outcomes that could not be committed yet */
     int64_t next_postponed; /* when to try them again */

@@ -238,14 +238,24 @@ bool paths_is_trash(const char *name)
     return strncmp(name, TRASH, sizeof TRASH - 1) == 0;
 }
 
+/* What is being taken apart must not come back under its own name with the power. */
+static int empty_one(int dirfd, const char *name, bool *synced)
+{
+    if (!*synced && fsync(dirfd) < 0)
+        return -errno;
+    *synced = true;
+    return io_remove_tree(dirfd, name);
+}
+
 int paths_empty_trash(int dirfd)
 {
     DIR *dir CLEANUP_CLOSEDIR = io_list(dirfd);
     if (!dir)
         return -errno;
     int result = 0;
+    bool synced = false;
     for (struct dirent *e; (e = readdir(dir));) {
-        int r = paths_is_trash(e->d_name) ? io_remove_tree(dirfd, e->d_name) : 0;
+        int r = paths_is_trash(e->d_name) ? empty_one(dirfd, e->d_name, &synced) : 0;
         if (r < 0)
             result = r;
     }

@@ -19,11 +19,12 @@ ssize_t __real_write(int fd, const void *p, size_t n);
 int __real_fstat64(int fd, struct stat *s);
 int __real_ftruncate64(int fd, off_t n);
 
-enum action { NOTHING, TRACE, FAIL, BREAK, BEFORE, AFTER, POWER };
+enum action { NOTHING, TRACE, FAIL, BREAK, BEFORE, AFTER, POWER, ZERO };
 
-static const char *const kinds[FAULT_KINDS] = {"ALLOC", "READ", "WRITE", "SQL",
-                                               "MOUNT", "FORK", "THREAD"};
-static const char *const actions[] = {"", "trace", "fail", "break", "before", "after", "power"};
+static const char *const kinds[FAULT_KINDS] = {"ALLOC", "READ", "WRITE",  "SQL",
+                                               "MOUNT", "FORK", "THREAD", "DB"};
+static const char *const actions[] = {"",       "trace", "fail",  "break",
+                                      "before", "after", "power", "zero"};
 
 static struct {
     enum action action;
@@ -66,6 +67,7 @@ __attribute__((constructor)) static void begin(void)
         fault.log = (int)syscall(SYS_openat, AT_FDCWD, log,
                                  O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     fault.owner = getpid();
+    fault_vfs_begin();
     fault.action = action;
 }
 
@@ -83,6 +85,11 @@ static void tell(const char *action, const struct fault_step *s, long number)
 
 #define DIRTY_MAX 8192
 
+static bool loses_power(void)
+{
+    return fault.action == POWER || fault.action == ZERO;
+}
+
 static struct dirty {
     dev_t dev;
     ino_t ino;
@@ -96,7 +103,7 @@ void fault_dirty(int fd)
 {
     struct stat s;
     int saved = errno;
-    if (fault.action != POWER || __real_fstat64(fd, &s) < 0 || !S_ISREG(s.st_mode))
+    if (!loses_power() || __real_fstat64(fd, &s) < 0 || !S_ISREG(s.st_mode))
         return;
     pthread_mutex_lock(&dirty_lock);
     size_t i = 0;
@@ -109,8 +116,15 @@ void fault_dirty(int fd)
     errno = saved;
 }
 
+void fault_moved(int from, const char *a, int to, const char *b)
+{
+    if (loses_power() && getpid() == fault.owner)
+        fault_renamed(from, a, to, b);
+}
+
 static void forget(dev_t dev, ino_t ino, bool all)
 {
+    fault_renames_synced(dev, all ? 0 : ino);
     pthread_mutex_lock(&dirty_lock);
     for (size_t i = dirty_count; i-- > 0;)
         if (dirty[i].dev == dev && (all || dirty[i].ino == ino)) {
@@ -123,22 +137,29 @@ static void forget(dev_t dev, ino_t ino, bool all)
 void fault_synced(int fd)
 {
     struct stat s;
-    if (fault.action == POWER && __real_fstat64(fd, &s) == 0)
+    if (loses_power() && __real_fstat64(fd, &s) == 0)
         forget(s.st_dev, s.st_ino, false);
 }
 
 void fault_synced_all(int fd)
 {
     struct stat s;
-    if (fault.action == POWER && __real_fstat64(fd, &s) == 0)
+    if (loses_power() && __real_fstat64(fd, &s) == 0)
         forget(s.st_dev, 0, true);
 }
 
 static void lose(void)
 {
     pthread_mutex_lock(&dirty_lock);
-    for (size_t i = 0; i < dirty_count; i++)
+    for (size_t i = 0; i < dirty_count; i++) {
+        struct stat s;
+        int known = __real_fstat64(dirty[i].fd, &s);
         (void)!__real_ftruncate64(dirty[i].fd, dirty[i].size);
+        if (fault.action == ZERO && known == 0 && s.st_size > dirty[i].size)
+            (void)!__real_ftruncate64(dirty[i].fd, s.st_size);
+    }
+    fault_vfs_lose();
+    fault_renames_lose();
 }
 
 /* --- steps */
@@ -146,7 +167,7 @@ static void lose(void)
 _Noreturn static void die(const struct fault_step *s)
 {
     tell(actions[fault.action], s, s->leaves);
-    if (fault.action == POWER)
+    if (loses_power())
         lose();
     kill(getpid(), SIGKILL);
     for (;;)
@@ -155,7 +176,7 @@ _Noreturn static void die(const struct fault_step *s)
 
 static bool leaves_something(enum fault_kind kind)
 {
-    return kind == FAULT_WRITE || kind == FAULT_MOUNT || kind == FAULT_SQL;
+    return kind == FAULT_WRITE || kind == FAULT_MOUNT || kind == FAULT_SQL || kind == FAULT_DB;
 }
 
 bool fault_before(struct fault_step *s)
@@ -167,7 +188,7 @@ bool fault_before(struct fault_step *s)
         s->leaves = atomic_fetch_add(&leaving, 1) + 1;
     if (fault.action == TRACE)
         tell("trace", s, number);
-    if ((fault.action == BEFORE || fault.action == POWER) && s->leaves == fault.number)
+    if ((fault.action == BEFORE || loses_power()) && s->leaves == fault.number)
         die(s);
     bool due = fault.action == FAIL    ? number == fault.number
                : fault.action == BREAK ? number >= fault.number

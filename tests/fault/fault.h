@@ -8,9 +8,12 @@
  *   fail:KIND:N[:NUM]   step N fails, with errno NUM instead of the table's
  *   break:KIND:N[:NUM]  step N and all after it fail
  *   before:N  after:N   the process dies (SIGKILL) before or after the Nth of the steps that leave
- *                       something behind: of the kinds WRITE, MOUNT and SQL, counted together
- *   power:N             as before:N, and what was written and not synced is lost with it: every
- * file is as long as it was when it was last synced
+ *                       something behind: of the kinds WRITE, MOUNT, SQL and DB, counted together
+ *   power:N             as before:N, and what was written and not synced is lost with it: a file
+ *                       is as long as it was when it was last synced, the database's files hold
+ *                       what they held then, and a rename
+ *                       whose directory was not synced since has not happened
+ *   zero:N              as power:N, but files keep their size: what was not synced reads as zeros
  *
  * What happened is a line in $IMGSTORE_FAULT_LOG: `ACTION KIND NUMBER FUNCTION OFFSET`; the offset
  * of the call in the program is for addr2line. No such line: there was no step N. Children between
@@ -19,6 +22,7 @@
 #define FAULT_FAULT_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 enum fault_kind {
     FAULT_ALLOC,
@@ -28,6 +32,7 @@ enum fault_kind {
     FAULT_MOUNT,
     FAULT_FORK,
     FAULT_THREAD,
+    FAULT_DB, /* what SQLite does to its files */
     FAULT_KINDS
 };
 
@@ -47,5 +52,16 @@ void fault_after(const struct fault_step *s);
 void fault_dirty(int fd);
 void fault_synced(int fd);
 void fault_synced_all(int fd);
+
+/* For power, of two directories: what was renamed and is not synced yet. ino 0: the whole of dev.
+ */
+void fault_moved(int from, const char *a, int to, const char *b);
+void fault_renamed(int from, const char *a, int to, const char *b);
+void fault_renames_synced(dev_t dev, ino_t ino);
+void fault_renames_lose(void);
+
+/* SQLite's file operations: from now on they are counted; what is not synced is lost. */
+void fault_vfs_begin(void);
+void fault_vfs_lose(void);
 
 #endif

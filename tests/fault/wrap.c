@@ -58,6 +58,28 @@ DIRTIES(copy_file_range, ssize_t, ENOSPC, out,
         (in, at, out, to, n, flags))
 DIRTIES(ftruncate64, int, EIO, fd, (int fd, off_t n), (fd, n))
 
+/* One that replaces something cannot be taken back, and is not noted. */
+int __real_faccessat(int fd, const char *path, int mode, int flags);
+#define MOVES(name, parameters, arguments)                                                         \
+    int __real_##name parameters;                                                                  \
+    int __wrap_##name parameters;                                                                  \
+    int __wrap_##name parameters                                                                   \
+    {                                                                                              \
+        STEP(WRITE, #name, EIO);                                                                   \
+        FAIL_OR_GO_ON(-1)                                                                          \
+        bool new = __real_faccessat(to, b, F_OK, AT_SYMLINK_NOFOLLOW) < 0;                         \
+        int result = __real_##name arguments;                                                      \
+        int saved = errno;                                                                         \
+        if (result == 0 && new)                                                                    \
+            fault_moved(from, a, to, b);                                                           \
+        errno = saved;                                                                             \
+        fault_after(&step);                                                                        \
+        return result;                                                                             \
+    }
+MOVES(renameat, (int from, const char *a, int to, const char *b), (from, a, to, b))
+MOVES(renameat2, (int from, const char *a, int to, const char *b, unsigned flags),
+      (from, a, to, b, flags))
+
 #define SYNCS(name, synced)                                                                        \
     int __real_##name(int fd);                                                                     \
     int __wrap_##name(int fd);                                                                     \

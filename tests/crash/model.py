@@ -1,0 +1,117 @@
+"""What was asked for, and so must be: the images that a crash must not forget.
+
+A request that was answered is in the model. One that was under way may have taken effect or not, but
+wholly: there are two worlds then, and one of them must be found.
+"""
+import copy
+import os
+
+from world import CLEAN_ERROR, Wrong, read, tree_of
+
+
+class Image:
+    """ends: the pairs (state, error code or None) of which it must reach one."""
+
+    def __init__(self, digest, ends, policy="strict"):
+        self.digest, self.ends, self.policy = digest, frozenset(ends), policy
+        self.layer = {}
+
+    def __repr__(self):
+        return " or ".join(":".join(filter(None, end)) for end in sorted(self.ends, key=str))
+
+
+class Model:
+    def __init__(self, world, trees):
+        self.world, self.trees = world, trees
+        self.images, self.asked = {}, None
+
+    def request(self, file, text, effect):
+        """One write; effect(images) is what it does to them."""
+        asked = copy.deepcopy(self.images)
+        effect(asked)
+        self.asked = asked
+        self.world.control(file, text)
+        self.images, self.asked = asked, None
+
+    def fetch(self, *lines, policy="strict"):
+        """lines: (URL, digest, name, end, code)"""
+        def effect(images):
+            for _, digest, name, end, code in lines:
+                images[name] = Image(digest, {(end, code)}, policy)
+        self.request("fetch", "".join("%s %s %s\n" % line[:3] for line in lines), effect)
+
+    def change(self, file, name, end, code=None):
+        def effect(images):
+            images[name].ends = frozenset({(end, code)})
+        self.request(file, name + "\n", effect)
+
+    def remove(self, name):
+        self.request("remove", name + "\n", lambda images: images.pop(name))
+
+    def write_layer(self, name, path, text):
+        """Written through the rootfs and synced."""
+        file = "%s/active/%s/%s" % (self.world.store, name, path)
+        with open(file, "w") as f:
+            f.write(text)
+            f.flush()
+            os.fsync(f.fileno())
+        self.images[name].layer[path] = text
+
+    def reached(self, name):
+        self.world.wait_state(name, next(iter(self.images[name].ends))[0])
+
+    # What is found
+
+    def check(self):
+        found = sorted(os.listdir(self.world.mnt + "/images"))
+        self.world.settle(found)
+        states = {name: self.world.value(name) for name in found}
+        self.world.check_store(states)
+        self.world.check_images(self.trees)
+        reasons = []
+        for images in [self.images] + ([self.asked] if self.asked is not None else []):
+            try:
+                self.check_world(images, states)
+                self.images, self.asked = images, None
+                return
+            except Wrong as e:
+                reasons.append(str(e))
+        raise Wrong("; nor ".join(reasons))
+
+    def check_world(self, images, states):
+        if sorted(states) != sorted(images):
+            raise Wrong("there are %s, asked for were %s" % (states, images))
+        for name, image in images.items():
+            self.check_image(name, image, states[name])
+
+    def check_image(self, name, image, state):
+        world, info = self.world, self.world.info(name)
+        want = "stored" if state == "STORED" else "active"
+        error = read("%s/images/%s/error" % (world.mnt, name))
+        code = error.partition(":")[0] or None
+        if (state, code) not in image.ends:
+            raise Wrong("%s is %s, not %s: %s" % (name, state, image, error))
+        if (info["sha256"], info["policy"], info["want"]) != (image.digest, image.policy, want):
+            raise Wrong("%s: info is %s" % (name, info))
+        if state == "FAILED" and not CLEAN_ERROR.fullmatch(error):
+            raise Wrong("%s: error is %r" % (name, error))
+        if state == "ACTIVE":
+            self.check_tree(name, image)
+        if state == "STORED":
+            self.check_layer("%s/overlays/%s/upper/" % (world.store, name), image)
+
+    def check_layer(self, root, image):
+        for path, text in image.layer.items():
+            if read(root + path) != text:
+                raise Wrong("%s is not what was written and synced" % path)
+
+    def check_tree(self, name, image):
+        root = "%s/images/%s/rootfs/" % (self.world.mnt, name)
+        self.check_layer(root, image)
+        shown = tree_of(root)
+        want = dict(self.trees[image.digest])
+        for path in image.layer:
+            want.pop(path, None)
+            shown.pop(path)
+        if shown != want:
+            raise Wrong("%s does not show its tree: %s" % (name, set(shown.items()) ^ set(want.items())))

@@ -1,0 +1,138 @@
+"""What the daemon is doing when it dies. Each scenario: what is there before, without a fault, and
+the run in which each step is the last one once.
+
+  SCENARIOS = {name: (prepare(world, model, images), options, body(world, model, images))}
+
+The body begins with the daemon up. images: {name: (file, digest)}, see crash.py.
+"""
+import signal
+
+
+def line(world, images, mode, image, name, end="ACTIVE", code=None):
+    file, digest = images[image]
+    mode, _, query = mode.partition("?")
+    return world.url("%s/%s" % (mode, file)) + "&" + query, digest, name, end, code
+
+
+# An empty store; two names of one digest in one write, and another format
+
+def first_prepare(world, model, images):
+    pass
+
+
+def first(world, model, images):
+    model.fetch(line(world, images, "ok", "web", "web"), line(world, images, "ok", "web", "twin"))
+    model.fetch(line(world, images, "closelength", "zst", "zst"))
+    for name in ("web", "twin", "zst"):
+        model.reached(name)
+    model.write_layer("web", "etc/mine", "written\n")
+    model.write_layer("twin", "etc/image-name", "changed\n")
+    world.stop()
+
+
+# Adopted, and everything that can be asked of what there is
+
+def life_prepare(world, model, images):
+    world.start()
+    model.fetch(line(world, images, "ok", "web", "web"), line(world, images, "ok", "web", "twin"),
+                line(world, images, "ok", "zst", "zst"),
+                line(world, images, "404", "xz", "xz", "FAILED", "http-status"))
+    for name in ("web", "twin", "zst", "xz"):
+        model.reached(name)
+    model.write_layer("web", "etc/mine", "written\n")
+    model.write_layer("twin", "etc/image-name", "changed\n")
+    world.kill()
+
+
+def life(world, model, images):
+    model.change("deactivate", "twin", "STORED")
+    model.change("activate", "twin", "ACTIVE")
+    model.reached("twin")
+    model.change("deactivate", "web", "STORED")
+    model.remove("zst")
+    model.request("cleanup", "run\n", lambda images: None)
+    model.remove("twin")
+    world.stop()
+
+
+# What fails, is tried again, cancelled, fetched anew under the other policy
+
+def again_prepare(world, model, images):
+    world.start()
+    model.fetch(line(world, images, "ok", "web", "web"),
+                line(world, images, "404", "xz", "xz", "FAILED", "http-status"))
+    model.reached("web")
+    model.reached("xz")
+    world.stop()
+
+
+def again(world, model, images):
+    model.change("retry", "xz", "FAILED", "http-status")
+    model.fetch(line(world, images, "slow?bps=60000", "zst", "zst"), policy="faithful")
+    world.until(lambda: world.value("zst") == "DOWNLOADING", "download")
+    model.change("cancel", "zst", "FAILED", "cancelled")
+    model.reached("xz")
+    model.fetch(line(world, images, "rangetrunc", "xz", "xz"))
+    model.fetch(line(world, images, "ok", "rich", "rich"), policy="faithful")
+    model.fetch(line(world, images, "wrong", "bz2", "bz2", "FAILED", "checksum-mismatch"),
+                policy="faithful")
+    model.reached("xz")
+    model.reached("rich")
+    model.reached("bz2")
+    world.stop(signal.SIGUSR2)
+
+
+# A name that is used anew, at once: nothing of the first image's layer may be seen in the second's
+
+def anew_prepare(world, model, images):
+    life_prepare(world, model, images)
+
+
+def anew(world, model, images):
+    model.remove("web")
+    model.fetch(line(world, images, "ok", "zst", "web"))
+    model.remove("twin")
+    model.fetch(line(world, images, "ok", "xz", "twin"))
+    model.reached("web")
+    model.reached("twin")
+    model.write_layer("web", "etc/mine", "new\n")
+    world.stop()
+
+
+# The machine was off: nothing is mounted, all is unpacked, the database has a log to take in
+
+def reboot_prepare(world, model, images):
+    world.start()
+    model.fetch(line(world, images, "ok", "web", "web"), line(world, images, "ok", "web", "twin"),
+                line(world, images, "ok", "zst", "zst"),
+                line(world, images, "404", "xz", "xz", "FAILED", "http-status"))
+    for name in ("web", "twin", "zst", "xz"):
+        model.reached(name)
+    model.write_layer("web", "etc/mine", "written\n")
+    model.change("deactivate", "twin", "STORED")
+    world.kill()
+    world.power_cut()
+
+
+def reboot(world, model, images):
+    for name in ("web", "zst"):
+        model.reached(name)
+    world.stop()
+
+
+SCENARIOS = {
+    "first": (first_prepare, (), first),
+    "life": (life_prepare, (), life),
+    "again": (again_prepare, ("-o", "policy=faithful"), again),
+    "anew": (anew_prepare, (), anew),
+    "reboot": (reboot_prepare, (), reboot),
+}
+
+# (scenario, the step at which it dies first): then each step of the start that follows is the last
+# one once. Chosen to leave much to be done: half unpacked, half removed, half mounted.
+RECOVERIES = (
+    ("first", "power:480"),
+    ("life", "before:400"),
+    ("again", "before:560"),
+    ("reboot", "after:250"),
+)
