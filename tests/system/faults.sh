@@ -8,7 +8,7 @@ start_httpd
 
 make_image web tar.gz 40 >"$work/web.sum"
 make_image other tar 1 >"$work/other.sum"
-make_image third tar.xz 30 >"$work/third.sum"
+make_image third tar.xz 600 >"$work/third.sum"
 entry()
 {
     printf '"%s": ["%s", "%s", "%s"]' "$1" "$2.$3" "$(<"$work/$2.sum")" "$work/trees/$2"
