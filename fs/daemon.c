@@ -79,7 +79,7 @@ static void wake(int s)
 {
 }
 
-int daemon_signals_begin(void (*stop)(void *ctx), void *ctx)
+int daemon_signals_begin(void (*stop)(void *ctx), void *ctx, struct err *err)
 {
     sigset_t set;
     set_of_signals(&set);
@@ -89,7 +89,8 @@ int daemon_signals_begin(void (*stop)(void *ctx), void *ctx)
     signals.main = pthread_self();
     signals.stop = stop;
     signals.ctx = ctx;
-    return -pthread_create(&signals.thread, NULL, take_signals, NULL);
+    int r = pthread_create(&signals.thread, NULL, take_signals, NULL);
+    return r ? err_sys(err, r, "cannot start a thread for signals") : 0;
 }
 
 bool daemon_signals_end(void)

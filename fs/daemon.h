@@ -2,6 +2,8 @@
 #ifndef FS_DAEMON_H
 #define FS_DAEMON_H
 
+#include "base/err.h"
+
 #include <stdbool.h>
 
 /* Forks; before any lock, thread or database. The parent stays until the child says how it went,
@@ -14,7 +16,7 @@ void daemon_ready(int fd);
 
 /* From now on SIGTERM, SIGINT, SIGHUP and SIGUSR2 are taken by a thread of their own, which calls
  * stop(ctx) until daemon_signals_end(). Before any other thread starts: they inherit the mask. */
-int daemon_signals_begin(void (*stop)(void *ctx), void *ctx);
+int daemon_signals_begin(void (*stop)(void *ctx), void *ctx, struct err *err);
 /* Joins the thread. Returns whether it was SIGUSR2 that came: leave active mounts alone. */
 bool daemon_signals_end(void);
 

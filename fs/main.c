@@ -184,7 +184,7 @@ static int run(struct program *p, int background, struct err *err)
 {
     int r = set_up(p, err);
     if (r == 0)
-        r = daemon_signals_begin(stop, p->session);
+        r = daemon_signals_begin(stop, p->session, err);
     if (r == 0)
         r = backend_start(p->ops.backend, err);
     if (r < 0) {
@@ -199,7 +199,7 @@ static int run(struct program *p, int background, struct err *err)
     bool keep_mounts = daemon_signals_end();
     log_info(NULL, "stopping%s", keep_mounts ? ", active mounts stay" : "");
     tear_down(p, keep_mounts);
-    return r < 0 ? r : 0;
+    return r < 0 ? err_set(err, ERR_IO, EIO, "FUSE ended before it was asked to") : 0;
 }
 
 /* A core would hold what users have written into URLs. 1, not 0: a handler that cores are piped to

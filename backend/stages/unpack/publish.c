@@ -14,7 +14,9 @@ static int ensure_whole(const struct stage_job *job, const char *part, struct st
 {
     bool this_boot;
     if (faccessat(job->paths->images, part, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-        return err_set(err, ERR_INTERNAL, errno, "there is no unpacked image images/%s", part);
+        return errno == ENOENT ? err_set(err, ERR_INTERNAL, ENOENT,
+                                         "there is no unpacked image images/%s", part)
+                               : err_sys(err, errno, "cannot look at images/%s", part);
     if (info_read(job->paths->images, part, result, &this_boot) == 0 && this_boot)
         return 0;
     log_debug(job->name, "images/%s may not be whole: it is unpacked again", part);

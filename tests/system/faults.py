@@ -1,0 +1,713 @@
+#!/usr/bin/env python3
+"""faults.py SCENARIO KIND[:ERRNO] [--jobs N] [--first N] [--last N] [--step N] [--break]
+
+Makes step N of a kind fail, for N = 1, 2, …, until the daemon takes no step of that number any
+more; what must hold all the same is checked after each. See tests/fault/fault.h for the kinds, and
+Main and Start below for the scenarios. Run by faults.sh, which makes the archives and starts the
+server: WORK, WWW and HTTPD are in the environment, beside IMGSTOREFS and IMGSTORE_HELPER.
+
+Each run has a store and a daemon of its own; each job a mount namespace of its own.
+"""
+import argparse
+import collections
+import ctypes
+import errno
+import json
+import multiprocessing
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+import traceback
+
+DAEMON, HELPER = os.environ["IMGSTOREFS"], os.environ["IMGSTORE_HELPER"]
+WORK, WWW, HTTPD = os.environ["WORK"], os.environ["WWW"], os.environ["HTTPD"]
+PATIENCE = float(os.environ.get("FAULTS_PATIENCE", 20))  # seconds until what waits counts as hung
+KINDS = "ALLOC READ WRITE SQL MOUNT FORK THREAD".split()
+MISSES = 3  # runs without a fault that end a sweep: threads make the last numbers uncertain
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Wrong(Exception):
+    """What must hold does not."""
+
+
+def check(holds, *what):
+    if not holds:
+        raise Wrong(" ".join(str(w) for w in what))
+
+
+def eventually(what, holds, seconds=None):
+    end = time.monotonic() + (seconds or PATIENCE)
+    while not holds():
+        check(time.monotonic() < end, "still not so after", seconds or PATIENCE, "s:", what)
+        time.sleep(0.015)
+
+
+# --- mounts
+
+def mount(source, target, kind, options):
+    if libc.mount(source.encode(), target.encode(), kind.encode(), 0, options.encode()) < 0:
+        raise OSError(ctypes.get_errno(), "mount %s: %s" % (target, options))
+
+
+def mounts_below(path):
+    with open("/proc/self/mountinfo") as table:
+        points = [line.split()[4] for line in table]
+    return [p for p in points if (p + "/").startswith(path + "/")]
+
+
+def own_namespace():
+    CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 1 << 18
+    if libc.unshare(CLONE_NEWNS) < 0 or libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None) < 0:
+        raise OSError(ctypes.get_errno(), "mount namespace")
+
+
+def detach_all(path):
+    for point in reversed(mounts_below(path)):
+        libc.umount2(point.encode(), 2)
+
+
+# --- trees
+
+def once_more(f, *args):
+    """The fault may hit what is only looked at: it may say so, once."""
+    try:
+        return f(*args)
+    except OSError:
+        return f(*args)
+
+
+def tree(path):
+    """What a tree holds, but times: {name: (mode, content or target)}."""
+    found = {}
+    for top, dirs, files in os.walk(path):
+        for name in dirs + files:
+            full = os.path.join(top, name)
+            st = os.lstat(full)
+            value = None
+            if stat.S_ISLNK(st.st_mode):
+                value = os.readlink(full)
+            elif stat.S_ISREG(st.st_mode):
+                with open(full, "rb") as f:
+                    value = f.read()
+            found[os.path.relpath(full, path)] = (st.st_mode, value)
+    return found
+
+
+# --- one daemon and its store
+
+class World:
+    """Below root: the store, its database, the mount point, the logs."""
+
+    def __init__(self, root):
+        self.root = root
+        self.mnt, self.store = root + "/mnt", root + "/store"
+        self.db, self.hold = root + "/store.db", root + "/hold"
+        self.log, self.fault_log = root + "/log", root + "/fault"
+        self.process = None
+        os.makedirs(self.mnt)
+        os.makedirs(self.hold, exist_ok=True)
+
+    def launch(self, fault=None):
+        env = {k: v for k, v in os.environ.items() if not k.startswith("IMGSTORE")}
+        env["IMGSTORE_HOLD"] = self.hold
+        if fault:
+            env.update(IMGSTORE_FAULT=fault, IMGSTORE_FAULT_LOG=self.fault_log)
+        with open(self.log, "ab") as log:
+            self.log_from = log.tell()
+            self.process = subprocess.Popen(
+                [DAEMON, "-f", "-o",
+                 "db=%s,store=%s,helper=%s,log_level=debug,retry_delay=20ms,min_free=0" %
+                 (self.db, self.store, HELPER), self.mnt],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
+
+    def start(self, fault=None):
+        """False: it refused to, and said why."""
+        self.launch(fault)
+        eventually("the tree is there", lambda: self.read("version") or self.ended())
+        if self.process.poll() is None:
+            return True
+        code = self.process.returncode
+        check(code > 0, "the daemon died of signal", -code, "at its start")
+        check(code in (1, 2), "the daemon ended with", code)
+        said = [line for line in self.said().splitlines() if line.startswith("imgstorefs: ")]
+        check(len(said) == 1 and len(said[0]) > len("imgstorefs: ") + 8,
+              "a refused start says why in one line, not", said)
+        self.process = None
+        check(not os.path.ismount(self.mnt), "a refused start leaves the tree mounted")
+        return False
+
+    def said(self):
+        with open(self.log, "rb") as log:
+            log.seek(self.log_from)
+            return log.read().decode(errors="replace")
+
+    def ended(self):
+        return self.process.poll() is not None
+
+    def alive(self):
+        check(not self.ended(), "the daemon is gone:", self.process.returncode)
+
+    def stop(self, how=signal.SIGTERM):
+        self.alive()
+        if "ASAN_OPTIONS" in os.environ:
+            time.sleep(0.1)  # until the kernel has told of the last file's closing
+        self.process.send_signal(how)
+        eventually("the daemon ends", self.ended)
+        code, self.process = self.process.returncode, None
+        check(code >= 0, "the daemon died of signal", -code, "at its end")
+        return code
+
+    def end(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        detach_all(self.root)
+
+    def read(self, path):
+        for _ in range(2):  # the fault may hit the reading
+            try:
+                with open("%s/%s" % (self.mnt, path)) as f:
+                    return f.read()
+            except OSError as e:
+                if e.errno != errno.ENOMEM:
+                    return None
+        return None
+
+    def state(self, name):
+        return (self.read("images/%s/state" % name) or "").strip()
+
+    def error(self, name):
+        return (self.read("images/%s/error" % name) or "").strip()
+
+    def layer(self, name, rest=""):
+        return "%s/overlays/%s/upper/%s" % (self.store, name, rest)
+
+    def mounted(self, name):
+        return os.path.ismount("%s/active/%s" % (self.store, name))
+
+    def write(self, file, line):
+        """None, or the errno's name."""
+        fd = once_more(os.open, "%s/ctl/%s" % (self.mnt, file), os.O_WRONLY)
+        try:
+            os.write(fd, (line + "\n").encode())
+        except OSError as e:
+            return errno.errorcode.get(e.errno, e.errno)
+        finally:
+            os.close(fd)
+
+    def sound(self):
+        db = sqlite3.connect(self.db)
+        check(db.execute("PRAGMA integrity_check").fetchone() == ("ok",), "database not sound")
+        db.close()
+
+    def left_over(self):
+        out = []
+        for top in ("blobs", "images", "overlays", "active"):
+            out += [top + "/" + n for n in os.listdir("%s/%s" % (self.store, top))]
+        return out
+
+    def half_done(self):
+        return [n for n in self.left_over()
+                if ".part" in n or ".trash-" in n or ".new" in n or ".probe" in n]
+
+
+UNDERWAY = "NEW DOWNLOADING DOWNLOADED UNPACKING UNPACKED ACTIVATING".split()
+
+# What a failed step may be called. A mount that fails for want of something is no-space or io, too.
+HONEST = {
+    "SQL": {"io", "no-space", "internal"},
+    "MOUNT": {"mount-failed"},
+    "ALLOC": {"io", "internal", "mount-failed"},
+    "READ": {"io", "mount-failed"}, # and what keeps the helper from being started is internal
+    "WRITE": {"io", "no-space", "mount-failed"},
+    "FORK": {"io", "internal"},
+    "THREAD": {"io", "internal", "mount-failed"},
+}
+OF_ERRNO = {"EIO": {"io", "mount-failed"}, "EROFS": {"io", "mount-failed"},
+            "ENOSPC": {"no-space"}, "EDQUOT": {"no-space"}}
+CONTRACT = {"EIO", "ENOSPC", "ENOMEM", "EBUSY", "EAGAIN", "EDQUOT", "EROFS", "EMFILE", "EPERM"}
+
+
+class Trial:
+    """One run: a fault, and what came of it."""
+
+    def __init__(self, world, archives, kind, num, broken):
+        self.w, self.a = world, archives
+        self.kind, self.num, self.broken = kind, num, broken
+        self.outcomes = collections.Counter()
+
+    def outcome(self, what):
+        self.outcomes[what] += 1
+
+    def ask(self, file, line):
+        """A control write: acknowledged, or refused with an errno and a line that says so, and
+        then well the second time, as the fault is over."""
+        refused = self.w.write(file, line)
+        if refused is None:
+            return
+        check(refused in CONTRACT, "ctl/%s refuses with" % file, refused)
+        said = (self.w.read("ctl/error_log") or "").splitlines()
+        check(said and " ctl/%s %s " % (file, refused) in said[-1] or refused == "ENOMEM",
+              "ctl/%s refuses with" % file, refused, "and error_log says", said[-1:])
+        self.outcome("refused " + refused)
+        self.w.alive()
+        if file in ("remove", "deactivate", "activate"):
+            eventually("nothing is under way", lambda: True)
+        again = self.w.write(file, line)
+        check(again is None, "ctl/%s refuses with" % file, refused, "then", again,
+              (self.w.read("ctl/error_log") or "").splitlines()[-1:])
+
+    def settled(self, name):
+        s = self.w.state(name)
+        return s == "FAILED" or s == "ACTIVE" or self.w.ended()
+
+    def honest(self, name):
+        said = self.w.error(name)
+        code = said.split(":")[0]
+        check(re.fullmatch(r"[a-z-]+: [ -~]+", said), name, "is FAILED and says", repr(said))
+        allowed = HONEST[self.kind]
+        if self.num and self.kind == "WRITE":
+            allowed = OF_ERRNO[self.num] | {"mount-failed"}
+        if "cannot start the unpacking helper" in said:
+            allowed = {"internal"}
+        check(code in allowed, name, "is FAILED of a", self.kind, "fault and says", repr(said))
+        self.outcome("FAILED " + code)
+
+    def becomes_active(self, *names, retry="retry"):
+        for name in names:
+            eventually(name + " settles", lambda: self.settled(name))
+            self.w.alive()
+            if self.w.state(name) == "FAILED":
+                self.honest(name)
+                check(not os.path.lexists("%s/images/%s/rootfs" % (self.w.mnt, name)),
+                      name, "is FAILED and has a rootfs")
+                if retry == "retry":
+                    self.ask("retry", name)
+                else:
+                    self.ask("fetch", self.a.line(name))
+                eventually(name + " settles again", lambda: self.settled(name))
+            check(self.w.state(name) == "ACTIVE", name, "is", self.w.state(name), "for good:",
+                  self.w.error(name))
+            self.a.right(self.w, name)
+
+    def hit(self):
+        try:
+            with open(self.w.fault_log) as f:
+                return f.readline().strip()
+        except FileNotFoundError:
+            return ""
+
+
+class Archives:
+    """What the server serves: {name: (file, digest, tree)}. Names share a digest as they please."""
+
+    def __init__(self, table):
+        self.table = {n: (f, digest, tree(t)) for n, (f, digest, t) in table.items()}
+
+    def line(self, name, mode="range"):
+        return "%s/%s/%s %s %s" % (HTTPD, mode, self.table[name][0], self.table[name][1], name)
+
+    def right(self, w, name, extra=None):
+        want = dict(self.table[name][2])
+        link = "%s/images/%s/rootfs" % (w.mnt, name)
+        check(once_more(os.path.lexists, link), name, "is ACTIVE without a rootfs")
+        check(w.mounted(name), name, "is ACTIVE and not mounted")
+        got = tree(once_more(os.readlink, link))
+        got.pop("mark", None)
+        check(got == want, name, "is not what was packed:",
+              {k for k in set(got) | set(want) if got.get(k) != want.get(k)})
+
+
+def put(path, text):
+    with open(path, "w") as f:
+        f.write(text)
+        f.flush()
+        os.fsync(f.fileno())
+
+
+def get(path):
+    try:
+        with open(path) as f:
+            return f.read()
+    except FileNotFoundError:
+        return None
+
+
+# --- the main job
+
+class Main(Trial):
+    """Everything that is done to an image in its life, the fault somewhere in it; then a start
+    without one."""
+
+    def run(self, fault, number):
+        w = self.w
+        if not w.start(fault):
+            self.outcome("start refused")
+            check(w.start(), "the daemon does not start although the fault is over")
+        w.write("error_log", "-")
+        self.job("retry" if number % 2 else "fetch")
+        code = w.stop(signal.SIGUSR2)
+        check(code in (0, 1), "the daemon ended with", code)
+        w.sound()
+        self.go_on()
+
+    def job(self, retry):
+        w = self.w
+        self.ask("fetch", "\n".join(self.a.line(n) for n in ("web", "twin", "other")))
+        self.becomes_active("web", "twin", "other", retry=retry)
+        put("%s/active/web/mark" % w.store, "kept")
+        self.ask("deactivate", "web")
+        check(w.state("web") == "STORED" and not w.mounted("web"), "web is deactivated and",
+              w.state("web"))
+        self.ask("activate", "web")
+        self.becomes_active("web", retry="retry")
+        for name in ("twin", "other"):
+            self.ask("remove", name)
+            check(w.read("images/%s/state" % name) is None, name, "is removed and there")
+            check(not w.mounted(name), name, "is removed and mounted")
+        self.ask("cleanup", "run")
+        check(get("%s/active/web/mark" % w.store) == "kept", "web's layer is not kept")
+        w.alive()
+        check(w.read("health") is not None, "health cannot be read")
+
+    def go_on(self):
+        """A start without a fault finds all that was acknowledged, and leaves nothing behind."""
+        w = self.w
+        check(w.start(), "no start after the fault")
+        eventually("web settles", lambda: self.settled("web"))
+        check(w.state("web") == "ACTIVE", "after the start web is", w.state("web"), w.error("web"))
+        self.a.right(w, "web")
+        check(get("%s/active/web/mark" % w.store) == "kept", "web's layer is lost")
+        check(once_more(os.listdir, w.mnt + "/images") == ["web"], "there are", os.listdir(w.mnt + "/images"))
+        check(w.read("health") == "ok\n", "health is", w.read("health"))
+        check(w.write("remove", "web") is None, "web cannot be removed",
+              w.read("ctl/error_log"))
+        check(w.write("cleanup", "run") is None, "no cleanup")
+        eventually("nothing is left: %s" % w.left_over(), lambda: not w.left_over(), 5)
+        check(w.stop() == 0, "no clean stop")
+        check(not mounts_below(w.root), "is left mounted:", mounts_below(w.root))
+        w.sound()
+
+
+# --- the start
+
+class Start(Trial):
+    """A store with images in all states, and a fault in the start upon it: nothing that a name
+    refers to may go. The store is Template's, copied."""
+
+    def run(self, fault, number):
+        w = self.w
+        Template.copy(w)
+        before = self.inodes()
+        if w.start(fault):
+            self.settle()
+            self.intact(before)
+            code = w.stop(signal.SIGTERM if number % 2 else signal.SIGUSR2)
+            check(code in (0, 1), "the daemon ended with", code)
+        else:
+            self.outcome("start refused")
+        self.intact(before)
+        w.sound()
+        check(w.start(), "no start after the fault")
+        self.settle()
+        self.intact(before)
+        self.as_before()
+        check(w.stop() == 0, "no clean stop")
+        self.intact(before)
+        eventually("nothing half done: %s" % w.half_done(), lambda: not w.half_done(), 5)
+        w.sound()
+
+    def settle(self):
+        def over():
+            self.w.alive()
+            return not any(self.w.state(n) in UNDERWAY for n in Template.NAMES) and all(
+                self.w.state(n) in ("ACTIVE", "FAILED") for n in Template.ACTIVE)
+        eventually("all settle: %s" % [(n, self.w.state(n)) for n in Template.NAMES], over)
+        for name in Template.NAMES:
+            check(self.w.state(name), name, "is forgotten")
+            if self.w.state(name) == "ACTIVE":
+                self.a.right(self.w, name)
+            elif self.w.state(name) == "FAILED" and name != "bad":
+                self.honest(name)
+
+    def inodes(self):
+        w = self.w
+        digest = self.a.table["mounted"][1]
+        kept = ["images/" + digest + "/rootfs"]
+        kept += ["blobs/" + n for n in os.listdir(w.store + "/blobs") if n.startswith(digest)]
+        return {n: os.stat("%s/%s" % (w.store, n)).st_ino for n in kept}
+
+    def intact(self, before):
+        w = self.w
+        for name in Template.LAYERS:
+            check(get(w.layer(name, "mark")) == name, "the layer of", name, "is gone")
+        for name, ino in before.items():
+            check(os.path.exists("%s/%s" % (w.store, name)), name, "is gone")
+            check(os.stat("%s/%s" % (w.store, name)).st_ino == ino, name, "was made again")
+        check(get(w.root + "/elsewhere/mark") == "ghost", "the layer in use elsewhere is gone")
+
+    def as_before(self):
+        for name in Template.NAMES:
+            s = self.w.state(name)
+            if s == "FAILED" and name in Template.ACTIVE:
+                check(self.w.write("retry", name) is None, "no retry of", name)
+                eventually(name + " settles", lambda: self.settled(name))
+                s = self.w.state(name)
+            want = "ACTIVE" if name in Template.ACTIVE else Template.NAMES[name]
+            check(s == want, name, "was to be", want, "and is", s, self.w.error(name))
+        self.w.alive()
+
+
+class Template:
+    """The store that Start begins with. mounted and orphan are mounted by hand, as they are after
+    a kill; the daemon cannot tell."""
+
+    NAMES = {"mounted": "ACTIVE", "fallen": "ACTIVE", "stored": "STORED", "bad": "FAILED",
+             "loading": "DOWNLOADING", "unpacked": "UNPACKED"}
+    ACTIVE = ("mounted", "fallen", "loading", "unpacked")
+    LAYERS = ("mounted", "fallen", "stored", "bad", "ghost")
+    PATH = WORK + "/template"
+
+    @classmethod
+    def make(cls, a):
+        w = World(cls.PATH)
+        check(w.start(), "the daemon does not start")
+        names = ("mounted", "fallen", "stored", "bad", "ghost")
+        check(w.write("fetch", "\n".join(a.line(n) for n in names)) is None, "no fetch")
+        for name in names:
+            eventually(name, lambda: w.state(name) == "ACTIVE")
+            put("%s/images/%s/rootfs/mark" % (w.mnt, name), name)
+        check(w.write("deactivate", "stored") is None, "no deactivate")
+        put(w.hold + "/UNPACKED", "")
+        check(w.write("fetch", a.line("loading", "stall") + "\n" + a.line("unpacked")) is None,
+              "no fetch")
+        eventually("unpacked", lambda: w.state("unpacked") == "UNPACKED")
+        eventually("loading", lambda: any(
+            n.startswith(a.table["loading"][1]) and os.path.getsize(w.store + "/blobs/" + n) > 0
+            for n in os.listdir(w.store + "/blobs") if n.endswith(".part")))
+        w.end()
+        db = sqlite3.connect(w.db)
+        db.execute("DELETE FROM images WHERE name = 'ghost'")
+        db.execute("UPDATE images SET state = 'FAILED', code = 'cancelled', "
+                   "error = 'cancelled by the user' WHERE name = 'bad'")
+        db.execute("UPDATE images SET url = ? WHERE name = 'loading'",
+                   (a.line("loading").split()[0],))
+        db.commit()
+        states = dict(db.execute("SELECT name, state FROM images"))
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.close()
+        check(states == cls.NAMES, "the template holds", states)
+        for top in ("blobs", "images", "overlays", "active"):
+            os.makedirs("%s/%s/.trash-1-0/a/b" % (w.store, top))
+
+    @classmethod
+    def copy(cls, w):
+        subprocess.run(["cp", "-a", cls.PATH + "/store", cls.PATH + "/store.db", w.root],
+                       check=True)
+        with sqlite3.connect(w.db) as db:
+            digest = db.execute("SELECT sha256 FROM images WHERE name = 'mounted'").fetchone()[0]
+        db.close()
+        for name, at in (("mounted", w.store + "/active/mounted"), ("ghost", w.root + "/elsewhere")):
+            os.makedirs(at, exist_ok=True)
+            mount("imgstore:" + name, at, "overlay",
+                  "lowerdir=%s/images/%s/rootfs,upperdir=%s,workdir=%s/overlays/%s/work,"
+                  "index=off,redirect_dir=on" %
+                  (w.store, digest, w.layer(name)[:-1], w.store, name))
+
+
+# --- a disk that breaks for good
+
+class Broken(Trial):
+    """From step N on everything of a kind fails: the daemon says so, hangs on nothing, and goes on
+    once it is started upon a good disk. Nothing is promised but what was acknowledged."""
+
+    def run(self, fault, number):
+        w = self.w
+        self.acknowledged = {}
+        if w.start(fault):
+            self.try_all()
+            if w.process:
+                code = w.stop()
+                check(code in (0, 1), "the daemon ended with", code)
+        else:
+            self.outcome("start refused")
+        w.sound_if_any()
+        detach_all(w.root)
+        self.good_again()
+
+    def try_all(self):
+        w = self.w
+        for name in ("web", "other"):
+            r = w.write("fetch", self.a.line(name))
+            self.acknowledged[name] = r is None
+            self.outcome("refused " + r if r else "acknowledged")
+        end = time.monotonic() + 2
+        while time.monotonic() < end and not all(
+                self.settled(n) for n in self.acknowledged if self.acknowledged[n]):
+            time.sleep(0.01)
+        for name in [n for n, known in self.acknowledged.items() if known]:
+            check(w.state(name), name, "was acknowledged and is not there")
+            if w.state(name) == "ACTIVE":
+                self.a.right(w, name)
+            elif w.state(name) == "FAILED":
+                self.honest(name)
+            self.outcome("stays " + w.state(name))
+        for file, line in (("deactivate", "web"), ("activate", "web"), ("remove", "other"),
+                           ("cleanup", "run")):
+            r = w.write(file, line)
+            check(r is None or r in CONTRACT | {"ENOENT"}, "ctl/%s refuses with" % file, r)
+            if r is None and file == "remove":
+                self.acknowledged["other"] = None
+            self.outcome("refused " + r if r else "acknowledged")
+        w.alive()
+        if self.kind == "SQL":
+            eventually("health says it", lambda: "database" in (w.read("health") or ""), 15)
+            self.outcome("health says it")
+
+    def good_again(self):
+        w = self.w
+        check(w.start(), "no start upon a good disk")
+        for name, known in self.acknowledged.items():
+            if known is None:
+                check(not w.state(name), name, "was removed, and is there again")
+            elif known:
+                check(w.state(name), name, "was acknowledged, and is forgotten")
+        for name in ("web", "other"):
+            check(w.write("fetch", self.a.line(name)) is None, "no fetch upon a good disk",
+                  w.read("ctl/error_log"))
+            if w.state(name) == "STORED":
+                check(w.write("activate", name) is None, "no activate")
+            eventually(name + " settles", lambda: self.settled(name))
+            check(w.state(name) == "ACTIVE", name, "is", w.state(name), w.error(name))
+            self.a.right(w, name)
+        check(w.stop() == 0, "no clean stop")
+        check(not w.half_done(), "is left over:", w.half_done())
+        w.sound()
+
+
+World.sound_if_any = lambda self: os.path.exists(self.db) and self.sound()
+SCENARIOS = {"main": Main, "start": Start, "broken": Broken}
+
+
+# --- the sweep
+
+def where(line):
+    """A line of the fault log, with its place in the source."""
+    try:
+        out = subprocess.run(["addr2line", "-sfe", DAEMON, line.split()[4]], capture_output=True,
+                             text=True, timeout=10).stdout.split()
+        return "%s in %s" % (line, " ".join(out))
+    except (OSError, IndexError, subprocess.TimeoutExpired):
+        return line
+
+
+def run_one(options, archives, number):
+    """(hit, outcomes, what is wrong or None)"""
+    w = World("%s/run-%s-%d" % (WORK, options.kind, number))
+    words = [("break" if options.scenario == "broken" else "fail"), options.kind, str(number)]
+    if options.errno:
+        words.append(str(getattr(errno, options.errno)))
+    trial = SCENARIOS[options.scenario](w, archives, options.kind, options.errno,
+                                        options.scenario == "broken")
+    wrong = None
+    try:
+        trial.run(":".join(words), number)
+        trial.outcome("over")
+    except (Wrong, OSError, sqlite3.Error) as e:
+        wrong = "%s %s: %s\n  %s\n" % (options.scenario, ":".join(words), e, where(trial.hit()))
+        if os.environ.get("FAULTS_TRACE"):
+            wrong += traceback.format_exc()
+        if w.process and w.process.poll() is None and "still not so" in str(e):
+            wrong += stacks(w.process.pid)
+        wrong += "".join("    " + line + "\n" for line in (get(w.log) or "").splitlines()[-25:])
+    hit = trial.hit()
+    w.end()
+    if not os.environ.get("FAULTS_KEEP") or not wrong:
+        shutil.rmtree(w.root, ignore_errors=True)
+    return hit, dict(trial.outcomes), wrong
+
+
+def stacks(pid):
+    if not shutil.which("gdb"):
+        return ""
+    out = subprocess.run(["gdb", "-p", str(pid), "-batch", "-ex", "thread apply all bt 12"],
+                         capture_output=True, text=True).stdout
+    return "\n".join(line for line in out.splitlines() if line.startswith(("#", "Thread"))) + "\n"
+
+
+def work(options, archives, counter, misses, results):
+    own_namespace()
+    while misses.value < MISSES:
+        with counter.get_lock():
+            number = counter.value
+            counter.value += options.step
+        if options.last and number > options.last:
+            break
+        hit, outcomes, wrong = run_one(options, archives, number)
+        if not hit:
+            with misses.get_lock():
+                misses.value += 1
+        results.put((number, hit, outcomes, wrong))
+    results.put(None)
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("scenario", choices=SCENARIOS)
+    p.add_argument("kind")
+    p.add_argument("--jobs", type=int, default=2)
+    p.add_argument("--first", type=int, default=1)
+    p.add_argument("--last", type=int, default=0)
+    p.add_argument("--step", type=int, default=1)
+    options = p.parse_args()
+    options.kind, _, options.errno = options.kind.partition(":")
+    with open(WORK + "/archives.json") as f:
+        archives = Archives(json.load(f))
+    began = time.monotonic()
+    if options.scenario == "start":
+        Template.make(archives)
+    counter, misses = multiprocessing.Value("l", options.first), multiprocessing.Value("i", 0)
+    results = multiprocessing.Queue()
+    jobs = [multiprocessing.Process(target=work,
+                                    args=(options, archives, counter, misses, results))
+            for _ in range(options.jobs)]
+    for j in jobs:
+        j.start()
+    runs = faults = failures = 0
+    totals, functions = collections.Counter(), collections.Counter()
+    left = len(jobs)
+    while left:
+        one = results.get()
+        if one is None:
+            left -= 1
+            continue
+        number, hit, outcomes, wrong = one
+        runs += 1
+        if hit:
+            faults += 1
+            functions[hit.split()[3]] += 1
+            totals.update(outcomes)
+        if wrong:
+            failures += 1
+            print("FAIL " + wrong, flush=True)
+    for j in jobs:
+        j.join()
+    print("%s %s%s: %d runs, %d faults, %d wrong, %.0f s" %
+          (options.scenario, options.kind, options.errno and ":" + options.errno, runs, faults,
+           failures, time.monotonic() - began))
+    print("  ended: " + ", ".join("%s %d" % kv for kv in sorted(totals.items())))
+    print("  failed: " + ", ".join("%s %d" % kv for kv in functions.most_common()))
+    check(faults, "no fault was ever injected")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
