@@ -6,7 +6,7 @@
 #include "stages/unpack/namespace.h"
 #include "stages/unpack/policy.h"
 
-#define GATE_NAMES 512 /* in an image, as far as the model remembers them */
+#define GATE_NAMES 128 /* in an image, as far as the model remembers them */
 
 /* One name of the image, in the model. */
 struct gate_name {
