@@ -182,17 +182,33 @@ static bool same(const struct text *a, const struct text *b)
     return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
 }
 
-/* Every line of `before` whose path lies in folder/name, or is it, is in `after` too. */
-static void check_kept(const struct text *before, const struct text *after, const char *path)
+/* Is every line of `before` that `cares` about in `after`, too? */
+static void check_kept(const struct text *before, const struct text *after,
+                       bool (*cares)(const char *line, const char *word), const char *word)
 {
-    size_t n = strlen(path);
     for (const char *line = before->len ? before->data : "", *end; *line; line = end + 1) {
         end = strchr(line, '\n');
-        if (strncmp(line, path, n) != 0 || (line[n] != '/' && line[n] != ' '))
+        if (!cares(line, word))
             continue;
         char *whole CLEANUP_FREE = strndup(line, (size_t)(end - line + 1));
-        FUZZ_MUST(after->len && strstr(after->data, whole));
+        FUZZ_MUST(whole && after->len && strstr(after->data, whole));
     }
+}
+
+/* It is that path, or lies below it. */
+static bool is_in(const char *line, const char *path)
+{
+    size_t n = strlen(path);
+    return strncmp(line, path, n) == 0 && (line[n] == '/' || line[n] == ' ');
+}
+
+/* It lies in that folder of the store, and not in something that was under way. */
+static bool is_whole(const char *line, const char *folder)
+{
+    size_t n = strlen(folder);
+    const char *name = line + n + 1, *end = name + strcspn(name, "/ ");
+    return strncmp(line, folder, n) == 0 && line[n] == '/' &&
+           !(end - name >= 5 && memcmp(end - 5, ".part", 5) == 0);
 }
 
 static void check_layers(const struct start *before, const struct start *after)
@@ -200,9 +216,11 @@ static void check_layers(const struct start *before, const struct start *after)
     for (int64_t i = 0; i < after->count; i++) {
         char path[BACKEND_NAME_MAX + 32];
         snprintf(path, sizeof path, "store/overlays/%s", after->names[i].name);
-        check_kept(&before->overlays, &after->overlays, path);
+        check_kept(&before->overlays, &after->overlays, is_in, path);
     }
-    check_kept(&before->overlays, &after->overlays, "store/overlays/busy");
+    check_kept(&before->overlays, &after->overlays, is_in, "store/overlays/busy");
+    check_kept(&before->blobs, &after->blobs, is_whole, "store/blobs");
+    check_kept(&before->images_dir, &after->images_dir, is_whole, "store/images");
 }
 
 static void check_start(const struct start *before, const struct start *after)
