@@ -9,7 +9,7 @@ import sys
 
 FOLDERS = ("fs", "backend", "migrations", "tests", "contrib")
 LINES = 500
-NOT_OURS = ("tests/data/",)
+NOT_OURS = ("tests/data/", "tests/fuzz/corpus/")
 PROMISE = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME)\b")
 
 

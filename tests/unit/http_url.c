@@ -101,6 +101,9 @@ static const struct {
     {"http://h/a", "http://[::1/", NULL},
     {"http://h/a", "http://", NULL},
     {"http://h/a", "/a\x01", NULL},
+    /* no host that could not be fetched from either */
+    {"http://h/a", "http://caf\xc3\xa9/", NULL},
+    {"http://h/a", "//\xff/", NULL},
     /* credentials stay with their scheme, host and port */
     {"http://u:p@h/a", "/c", "http://u:p@h/c"},
     {"http://u:p@h/a", "http://h/c", "http://u:p@h/c"},

@@ -129,6 +129,8 @@ int http_url_follow(const char *from, const char *location, char **to, struct er
     char *url CLEANUP_CURL_FREE = NULL;
     if (!carry_credentials(base, next) || curl_url_get(next, CURLUPART_URL, &url, 0) != CURLUE_OK)
         return refuse(from, "out of memory", err);
+    if ((why = spelling_flaw(url))) /* libcurl encodes a path, and takes a host as it comes */
+        return refuse(from, why, err);
     *to = strdup(url);
     return *to ? 0 : refuse(from, "out of memory", err);
 }
