@@ -38,11 +38,26 @@ static bool is_null(const uint8_t *data, size_t n)
     return i == n || i == 512;
 }
 
+/* How much of the tar libarchive has taken; it was handed more. */
+static uint64_t taken(struct archive *a)
+{
+    return (uint64_t)archive_filter_bytes(a, 0);
+}
+
+static ssize_t next_piece(struct archive *a, struct reader *r, const void **data)
+{
+    if (headers_keep(&r->raw, r->in_headers ? r->raw_at : taken(a), r->err) < 0)
+        return -1;
+    ssize_t n = inflate_next(r->inflate, data, r->err);
+    headers_piece(&r->raw, n > 0 ? *data : NULL, n > 0 ? (size_t)n : 0);
+    return n;
+}
+
 static la_ssize_t on_read(struct archive *a, void *ctx, const void **data)
 {
     struct reader *r = ctx;
     bool first = r->inflate->produced == 0;
-    ssize_t n = inflate_next(r->inflate, data, r->err);
+    ssize_t n = next_piece(a, r, data);
     if (first && n > 0)
         r->starts_null = is_null(*data, (size_t)n);
     if (n > 0 && check_budget(r, r->err) < 0)
@@ -69,6 +84,7 @@ void reader_close(struct reader *r)
 {
     if (r->archive)
         archive_read_free(r->archive);
+    headers_free(&r->raw);
     *r = (struct reader){0};
 }
 
@@ -113,7 +129,8 @@ static int next_header(struct reader *r, struct archive_entry **entry, struct er
     if (result == ARCHIVE_WARN || warning)
         if (!warning || !is_harmless(warning))
             return failure(r, err);
-    return 1;
+    int seen = headers_check(&r->raw, r->raw_at, taken(r->archive), err);
+    return seen < 0 ? seen : 1;
 }
 
 int reader_start(struct reader *r, struct err *err)
@@ -132,6 +149,7 @@ int reader_next(struct reader *r, struct archive_entry **entry, struct err *err)
     if (r->headers > 0 && archive_read_data_skip(r->archive) != ARCHIVE_OK)
         return failure(r, err);
     r->header_at = r->inflate->produced;
+    r->raw_at = taken(r->archive);
     r->in_headers = true;
     int result = next_header(r, entry, err);
     r->in_headers = false;

@@ -2,10 +2,12 @@
  *
  * It bounds what libarchive may be made to read beside contents that the caller accepted: the
  * headers of one entry, headers and skipped bodies of all entries, what follows the archive's end.
- * Whatever libarchive does not take as sound, warnings included, is `corrupt-archive`. */
+ * Whatever libarchive does not take as sound, warnings included, is `corrupt-archive`, and so is
+ * what `headers` finds. */
 #ifndef HELPER_READER_H
 #define HELPER_READER_H
 
+#include "headers.h"
 #include "inflate.h"
 
 struct archive;
@@ -19,6 +21,8 @@ struct reader {
     bool failed;             /* a read failed: err was set by it */
     bool starts_null;        /* with a block of zeros: an archive of nothing */
     bool in_headers;
+    struct headers raw;
+    uint64_t raw_at;    /* where in the tar the entry's headers begin */
     uint64_t header_at; /* inflated bytes when the entry's headers began */
     uint64_t contents;  /* bytes handed out by reader_block */
     uint64_t headers;   /* entries seen, whatever their type */

@@ -80,6 +80,50 @@ Test(refuse, refuses_malformed_pax_records)
     }
 }
 
+static void refuses_record(const char *key, size_t key_len, const char *value, size_t n,
+                           const char *says)
+{
+    struct text tar CLEANUP_TEXT = {0}, records CLEANUP_TEXT = {0};
+    tar_pax_one(&tar, "path", "usual");
+    tar_file(&tar, "usual", "x", 1);
+    text_addf(&records, "%zu ", key_len + n + 5);
+    cr_assert(key_len + n + 5 >= 10 && key_len + n + 5 < 100);
+    text_addn(&records, key, key_len);
+    text_add(&records, "=");
+    text_addn(&records, value, n);
+    text_add(&records, "\n");
+    tar_pax(&tar, &records);
+    tar_file(&tar, "f", "x", 1);
+    tar_end(&tar);
+    refuses(&tar, run_usual, ERR_CORRUPT_ARCHIVE, says);
+}
+
+/* libarchive takes what comes before the NUL for the name, and warns of nothing. */
+Test(refuse, refuses_names_that_hold_a_nul)
+{
+    static const char *const keys[] = {"path", "linkpath", "uname", "gname", "GNU.sparse.name"};
+    static const char value[] = "ok\0/../../x";
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+        refuses_record(keys[i], strlen(keys[i]), value, sizeof value - 1, "holds a NUL");
+    static const char key[] = "SCHILY.xattr.user.a\0b";
+    refuses_record(key, sizeof key - 1, "1", 1, ""); /* libarchive says so itself */
+}
+
+/* Readers of tar disagree about whose size it is, and so about where the next header lies. */
+Test(refuse, refuses_a_pax_size_before_an_extension_header)
+{
+    struct text tar CLEANUP_TEXT = {0};
+    tar_pax_one(&tar, "size", "1024");
+    tar_header(&tar, 'L', "././@LongLink", NULL, 5);
+    text_addn(&tar, "name", 5);
+    tar_pad(&tar);
+    tar_header(&tar, '0', "f", NULL, 1024);
+    for (int i = 0; i < 1024; i++)
+        text_add(&tar, "x");
+    tar_end(&tar);
+    refuses(&tar, run_usual, ERR_CORRUPT_ARCHIVE, "a pax size before");
+}
+
 Test(refuse, refuses_over_the_limits_and_names_them)
 {
     struct text tar CLEANUP_TEXT = {0};

@@ -148,6 +148,25 @@ Test(unpack, keeps_names_as_they_are)
     cr_assert_eq(memcmp(strings + 1, names[0], rec.target_len), 0);
 }
 
+/* Headers lie across the pieces in which the archive is read, wherever those end. */
+Test(unpack, sees_all_headers_of_a_long_archive)
+{
+    enum { ENTRIES = 1500 };
+    struct text tar CLEANUP_TEXT = {0};
+    char path[400], body[700];
+    memset(path, 'p', sizeof path);
+    memset(body, 'b', sizeof body);
+    for (int i = 0; i < ENTRIES; i++) {
+        snprintf(path + 200, 16, "%d", i);
+        tar_pax_one(&tar, "path", path);
+        tar_file(&tar, "short", body, (size_t)i % sizeof body);
+    }
+    tar_end(&tar);
+    struct run run CLEANUP_RUN = run_tar(&tar);
+    cr_assert_eq(run.last.kind, WIRE_END, "%s", run.message);
+    cr_assert_eq(run_entries(&run), ENTRIES);
+}
+
 Test(unpack, hands_over_each_xattr_once)
 {
     struct text tar CLEANUP_TEXT = {0}, records CLEANUP_TEXT = {0};

@@ -104,6 +104,21 @@ static const struct {
     /* no host that could not be fetched from either */
     {"http://h/a", "http://caf\xc3\xa9/", NULL},
     {"http://h/a", "//\xff/", NULL},
+    /* where clouds keep credentials, however it is spelt */
+    {"http://h/a", "http://169.254.169.254/latest/meta-data/", NULL},
+    {"http://h/a", "//169.254.0.1:80/", NULL},
+    {"http://h/a", "http://0xa9fea9fe/", NULL},
+    {"http://h/a", "http://2852039166/", NULL},
+    {"http://h/a", "http://169.254.43518/", NULL},
+    {"http://h/a", "http://[fe80::1]/", NULL},
+    {"http://h/a", "http://[FEBF::1%25eth0]/", NULL},
+    {"http://h/a", "http://[::ffff:169.254.169.254]/", NULL},
+    {"http://127.0.0.1/a", "http://u:p@169.254.169.254/", NULL},
+    {"http://169.254.1.2/a", "http://169.254.169.254/", "http://169.254.169.254/"},
+    {"http://[fe80::2]/a", "/c", "http://[fe80::2]/c"},
+    {"http://h/a", "http://169.253.1.1/", "http://169.253.1.1/"},
+    {"http://h/a", "http://[fec0::1]/", "http://[fec0::1]/"},
+    {"http://h/a", "http://169.254.example/", "http://169.254.example/"},
     /* credentials stay with their scheme, host and port */
     {"http://u:p@h/a", "/c", "http://u:p@h/c"},
     {"http://u:p@h/a", "http://h/c", "http://u:p@h/c"},
@@ -134,6 +149,19 @@ Test(http_url, redirects)
                       hops[i].location, to ? to : err.text);
         free(to);
     }
+}
+
+Test(http_url, addresses_of_the_link)
+{
+    cr_assert(http_url_link_local("http://169.254.169.254/x"));
+    cr_assert(http_url_link_local("http://u:p@[fe80::1%25eth0]:8080/x"));
+    cr_assert_not(http_url_link_local("http://h/x"));
+    cr_assert_not(http_url_link_local("no URL"));
+    cr_assert(http_url_address_link_local("fe80::1"));
+    cr_assert(http_url_address_link_local("::ffff:169.254.1.1"));
+    cr_assert_not(http_url_address_link_local("127.0.0.1"));
+    cr_assert_not(http_url_address_link_local("::1"));
+    cr_assert_not(http_url_address_link_local(""));
 }
 
 static void shows(const char *url, const char *want)

@@ -362,6 +362,8 @@ Test(policy, xattrs_are_filtered)
         {WIRE_FILE, "user", false, false},
         {WIRE_FILE, "user.overlay.opaque", false, false},
         {WIRE_FILE, "user.overlayfs", true, true},
+        {WIRE_FILE, "user.overlay.", false, false},
+        {WIRE_FILE, "trusted.overlay.", false, false},
         {WIRE_FILE, "trusted.overlay.opaque", false, false},
         {WIRE_DIR, "trusted.overlay.redirect", false, false},
         {WIRE_FILE, "trusted.a", false, true},

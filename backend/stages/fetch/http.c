@@ -24,6 +24,7 @@ struct exchange {
     struct err *err;
     const char *url; /* of this hop */
     char *next;      /* where a redirect leads; owned */
+    bool redirected; /* from a host that is not on the link */
     bool answered;   /* the final header was whole, and judged */
     bool accepted;   /* body bytes are for the sink */
     int result;      /* a negative errno stops the transfer */
@@ -182,6 +183,17 @@ static int await(struct exchange *x)
     return cancel.revents ? err_set(x->err, ERR_CANCELLED, ECANCELED, "cancelled") : 0;
 }
 
+/* A name that a redirect leads to may resolve to an address that the redirect itself may not. */
+static int on_connected(void *ctx, char *ip, char *local_ip, int port, int local_port)
+{
+    struct exchange *x = ctx;
+    (void)local_ip, (void)port, (void)local_port;
+    if (!x->redirected || !http_url_address_link_local(ip))
+        return CURL_PREREQFUNC_OK;
+    x->result = bad_answer(x, "a redirect to a link-local address", RETRY_NEVER);
+    return CURL_PREREQFUNC_ABORT;
+}
+
 static int conclude(struct exchange *x, CURLcode code)
 {
     if (x->next)
@@ -247,6 +259,7 @@ static bool configure(CURL *easy, const struct transport_request *request)
     failed |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, clamp_ms(request->connect_ms));
     failed |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     failed |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    failed |= curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
     return !failed;
 }
 
@@ -257,6 +270,7 @@ static bool configure_hop(struct exchange *x)
     failed |= curl_easy_setopt(x->easy, CURLOPT_ERRORBUFFER, x->detail);
     failed |= curl_easy_setopt(x->easy, CURLOPT_HEADERDATA, x);
     failed |= curl_easy_setopt(x->easy, CURLOPT_WRITEDATA, x);
+    failed |= curl_easy_setopt(x->easy, CURLOPT_PREREQDATA, x);
     return !failed;
 }
 
@@ -302,6 +316,7 @@ static int run_hops(const struct exchange *common)
     for (int hop = 0; url && hop <= MAX_REDIRECTS; hop++) {
         struct exchange x = *common;
         x.url = url;
+        x.redirected = hop > 0 && !http_url_link_local(common->request->url);
         int r = run_hop(&x);
         if (r < 0 || !x.next) {
             free(x.next);

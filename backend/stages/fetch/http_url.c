@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <string.h>
@@ -115,6 +116,41 @@ static int refuse(const char *from, const char *why, struct err *err)
                    t.data ? t.data : "", why);
 }
 
+static bool link_local4(const uint8_t a[static 4])
+{
+    return a[0] == 169 && a[1] == 254;
+}
+
+static bool link_local6(const struct in6_addr *a)
+{
+    return IN6_IS_ADDR_LINKLOCAL(a) || (IN6_IS_ADDR_V4MAPPED(a) && link_local4(a->s6_addr + 12));
+}
+
+bool http_url_address_link_local(const char *ip)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+    if (inet_pton(AF_INET, ip, &v4) == 1)
+        return link_local4((const uint8_t *)&v4);
+    return inet_pton(AF_INET6, ip, &v6) == 1 && link_local6(&v6);
+}
+
+/* libcurl spells IPv4 addresses in dots, however they came: 0xa9fea9fe, 2852039166. */
+static bool is_link_local(CURLU *u)
+{
+    char *host CLEANUP_CURL_FREE = part(u, CURLUPART_HOST);
+    if (!host || host[0] != '[')
+        return host && http_url_address_link_local(host);
+    host[1 + strcspn(host + 1, "%]")] = '\0'; /* a zone, or the end */
+    return http_url_address_link_local(host + 1);
+}
+
+bool http_url_link_local(const char *url)
+{
+    CURLU *u CLEANUP_URL = curl_url();
+    return u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK && is_link_local(u);
+}
+
 int http_url_follow(const char *from, const char *location, char **to, struct err *err)
 {
     CURLU *base CLEANUP_URL = curl_url();
@@ -126,6 +162,8 @@ int http_url_follow(const char *from, const char *location, char **to, struct er
         return refuse(from, why, err);
     if (is_scheme(base, "https") && !is_scheme(next, "https"))
         return refuse(from, "it leads from https to http", err);
+    if (is_link_local(next) && !is_link_local(base))
+        return refuse(from, "it leads to a link-local address", err);
     char *url CLEANUP_CURL_FREE = NULL;
     if (!carry_credentials(base, next) || curl_url_get(next, CURLUPART_URL, &url, 0) != CURLUE_OK)
         return refuse(from, "out of memory", err);

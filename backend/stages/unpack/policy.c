@@ -153,7 +153,12 @@ static int check_size(struct policy_gate *g, const struct entry *e, struct err *
 static bool begins(const struct entry_xattr *x, const char *prefix)
 {
     size_t n = strlen(prefix);
-    return x->name_len > n && memcmp(x->name, prefix, n) == 0;
+    return x->name_len >= n && memcmp(x->name, prefix, n) == 0;
+}
+
+static bool in_space(const struct entry_xattr *x, const char *space)
+{
+    return x->name_len > strlen(space) && begins(x, space);
 }
 
 /* Linux has four name spaces of xattrs, `user.` on files and directories alone: what it could not
@@ -161,7 +166,7 @@ static bool begins(const struct entry_xattr *x, const char *prefix)
 static bool keep_xattr(const struct policy_gate *g, enum wire_type type,
                        const struct entry_xattr *x)
 {
-    bool user = begins(x, "user.");
+    bool user = in_space(x, "user.");
     if (x->name_len > LIMIT_NAME_MAX || memchr(x->name, '\0', x->name_len))
         return false;
     if (begins(x, "trusted.overlay.") || begins(x, "user.overlay."))
@@ -169,7 +174,7 @@ static bool keep_xattr(const struct policy_gate *g, enum wire_type type,
     if (user)
         return type == WIRE_FILE || type == WIRE_DIR;
     return g->policy == POLICY_FAITHFUL &&
-           (begins(x, "trusted.") || begins(x, "security.") || begins(x, "system."));
+           (in_space(x, "trusted.") || in_space(x, "security.") || in_space(x, "system."));
 }
 
 static int check_xattrs(struct policy_gate *g, const struct wire_item *item, struct entry *e,

@@ -37,6 +37,16 @@ static int fail(struct err *err, int num, const char *what, const char *path)
     return err_sys(err, num, "cannot %s \"%s\"", what, entry_shown(path, strlen(path), shown));
 }
 
+/* What the kernel finds invalid no store could keep: the archive is at fault. */
+static int refuse(struct err *err, int num, const char *what, const char *path)
+{
+    char shown[ENTRY_SHOWN_MAX];
+    if (num != EINVAL && num != ERANGE)
+        return fail(err, num, what, path);
+    return err_set(err, ERR_CORRUPT_ARCHIVE, num, "Linux takes none such: cannot %s \"%s\"", what,
+                   entry_shown(path, strlen(path), shown));
+}
+
 static int dir_probe(const struct paths *paths, struct err *err)
 {
     int fd CLEANUP_CLOSE = beneath_open(paths->images, "", O_RDONLY | O_DIRECTORY, 0);
@@ -149,7 +159,7 @@ static int fail_xattrs(struct err *err, int num, const char *path)
     if (num == EOPNOTSUPP)
         return fail(err, num, "keep, as the store's file system does not hold them, xattrs of",
                     path);
-    return fail(err, num, "set xattrs of", path);
+    return refuse(err, num, "set xattrs of", path);
 }
 
 /* Owner first: a change of owner clears setuid and capabilities. The mode after xattrs: without
@@ -245,7 +255,7 @@ static int make_special(struct sink_dir *s, int at, const char *name, const stru
                         mode_t type, struct err *err)
 {
     if (mknodat(at, name, type | 0600, makedev(e->rdev_major, e->rdev_minor)) < 0)
-        return fail(err, errno, "make special file", e->path);
+        return refuse(err, errno, "make special file", e->path);
     return set_meta_at(s, at, name, e, err);
 }
 
