@@ -55,7 +55,7 @@ static void publish(struct engine *e, struct image *image, const struct image *n
 {
     /* What cannot be copied is left as it was: the database has it all the same. */
     char *error = next->error == image->error ? NULL : strdup(next->error);
-    registry_edit(e->registry);
+    registry_edit(e->registry, image);
     if (next->url != image->url)
         (void)registry_set_url(image, next->url);
     if (error) {
@@ -77,7 +77,7 @@ static void publish(struct engine *e, struct image *image, const struct image *n
     image->wrong_digest = next->wrong_digest;
     image->due = next->next_retry ? next->due : 0;
     reset_progress(image, next);
-    registry_publish(e->registry);
+    registry_publish(e->registry, image);
 }
 
 static bool is_claimable(const struct image *image)
@@ -410,10 +410,10 @@ static void begin_attempt(struct engine *e, struct image *image)
 {
     image->due = 0;
     if (image->state == FSM_DOWNLOADING) {
-        registry_edit(e->registry);
+        registry_edit(e->registry, image);
         image->attempts++;
         image->next_retry = 0;
-        registry_publish(e->registry);
+        registry_publish(e->registry, image);
     }
     work_resume(e, image);
 }
