@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define LOOK_AGAIN_MS 20 /* while a test holds an image still */
+#define JOBS_A_TURN   8  /* before users are looked after again: each is a commit */
 
 /* --- open */
 
@@ -108,6 +109,19 @@ static int64_t earliest(const struct engine *e)
     return e->held && soon < when ? soon : when;
 }
 
+static struct job *take_finished(struct engine *e)
+{
+    struct job *first = e->finished, *last = first;
+    for (int n = 1; last && last->next && n < JOBS_A_TURN; n++)
+        last = last->next;
+    e->finished = last ? last->next : NULL;
+    if (!e->finished)
+        e->last_finished = &e->finished;
+    if (last)
+        last->next = NULL;
+    return first;
+}
+
 /* False: it is to end; what is there by then is engine_close's. */
 static bool wait_for_work(struct engine *e, struct job **jobs, struct request **requests)
 {
@@ -117,8 +131,7 @@ static bool wait_for_work(struct engine *e, struct job **jobs, struct request **
         lock_wait_until(&e->inbox_lock, &e->wake, deadline);
     if (e->stopping)
         return false;
-    *jobs = steal_ptr(e->finished);
-    e->last_finished = &e->finished;
+    *jobs = take_finished(e);
     *requests = steal_ptr(e->requests);
     e->last_request = &e->requests;
     return true;
@@ -141,7 +154,7 @@ static void *run(void *arg)
         int64_t now = text_monotonic_ms();
         work_due(e, now);
         chores_run(e, now);
-        work_dispatch(e);
+        claim_dispatch(e);
     }
     return NULL;
 }

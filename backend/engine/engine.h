@@ -134,15 +134,21 @@ int work_commit(struct engine *e, struct image *image, const struct image *next,
 void work_unmounted(struct engine *e, struct image *image);
 /* Puts an image without a job (back) on its way, as its state asks. */
 void work_resume(struct engine *e, struct image *image);
-/* Claims what can be claimed. */
-void work_dispatch(struct engine *e);
 /* A worker is done. */
 void work_finished(struct engine *e, struct job *job);
 /* Retries that are due. */
 void work_due(struct engine *e, int64_t now);
+/* Does it wait for a worker? */
+bool work_is_claimable(const struct image *image);
 /* Takes the image out of the line it waits in. */
 void work_unready(struct image *image);
 void work_notify(struct engine *e, enum backend_change change, const struct image *image);
+
+/* --- claim.c: who goes to a worker next */
+
+/* Claims what can be claimed: while a worker is free, the first in its line; and with each, in one
+ * transaction, all that need the very same done and so take no worker. */
+void claim_dispatch(struct engine *e);
 
 /* --- command.c: what users ask for */
 

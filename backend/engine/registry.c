@@ -9,7 +9,7 @@ struct registry {
     struct lock lock; /* guards all below, and the images' published half */
     struct registry_link **buckets[REGISTRY_INDEXES];
     size_t size; /* buckets of each index, a power of two */
-    size_t count;
+    size_t count, underway;
     int64_t changed; /* ms: the last one that came or went */
 };
 
@@ -143,6 +143,11 @@ struct image *registry_next(struct registry *r, struct image *after)
     return NULL;
 }
 
+static size_t is_underway(const struct image *i)
+{
+    return fsm_is_underway(i->state) && !(i->state == FSM_STORED && i->want_stored);
+}
+
 void registry_add(struct registry *r, struct image *image)
 {
     const uint64_t hashes[REGISTRY_INDEXES] = {
@@ -155,6 +160,7 @@ void registry_add(struct registry *r, struct image *image)
         image->links[i] = (struct registry_link){.image = image, .hash = hashes[i]};
         insert(r, (enum registry_index)i, &image->links[i]);
     }
+    r->underway += is_underway(image);
     r->changed = text_now_ms();
     if (++r->count > r->size)
         grow(r);
@@ -166,26 +172,26 @@ void registry_remove(struct registry *r, struct image *image)
     for (size_t i = 0; i < REGISTRY_INDEXES; i++)
         extract(r, (enum registry_index)i, &image->links[i]);
     r->count--;
+    r->underway -= is_underway(image);
     r->changed = text_now_ms();
     lock_release(&r->lock);
     registry_free_image(image);
 }
 
-size_t registry_underway(struct registry *r)
+size_t registry_underway(const struct registry *r)
 {
-    size_t n = 0;
-    for (struct image *i = registry_next(r, NULL); i; i = registry_next(r, i))
-        n += fsm_is_underway(i->state) && !(i->state == FSM_STORED && i->want_stored);
-    return n;
+    return r->underway; /* no thread but the caller's changes it */
 }
 
-void registry_edit(struct registry *r)
+void registry_edit(struct registry *r, const struct image *image)
 {
     lock_take(&r->lock);
+    r->underway -= is_underway(image);
 }
 
-void registry_publish(struct registry *r)
+void registry_publish(struct registry *r, const struct image *image)
 {
+    r->underway += is_underway(image);
     lock_release(&r->lock);
 }
 

@@ -77,10 +77,12 @@ struct image *registry_next(struct registry *registry, struct image *after);
 struct image *registry_next_of_digest(struct registry *registry, const char *sha256,
                                       struct image *after);
 
-size_t registry_underway(struct registry *registry); /* images that CANCEL fits, as published */
+/* How many images CANCEL fits, as published: counted, not looked for. */
+size_t registry_underway(const struct registry *registry);
 
-void registry_edit(struct registry *registry);
-void registry_publish(struct registry *registry);
+/* Around a change of that image. */
+void registry_edit(struct registry *registry, const struct image *image);
+void registry_publish(struct registry *registry, const struct image *image);
 
 /* The image as it stands; workers report their progress into it meanwhile. Strings are shared. */
 void registry_copy(struct registry *registry, const struct image *image, struct image *copy);

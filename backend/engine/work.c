@@ -2,7 +2,6 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "base/point.h"
 
 #include <string.h>
 
@@ -55,7 +54,7 @@ static void publish(struct engine *e, struct image *image, const struct image *n
 {
     /* What cannot be copied is left as it was: the database has it all the same. */
     char *error = next->error == image->error ? NULL : strdup(next->error);
-    registry_edit(e->registry);
+    registry_edit(e->registry, image);
     if (next->url != image->url)
         (void)registry_set_url(image, next->url);
     if (error) {
@@ -77,10 +76,10 @@ static void publish(struct engine *e, struct image *image, const struct image *n
     image->wrong_digest = next->wrong_digest;
     image->due = next->next_retry ? next->due : 0;
     reset_progress(image, next);
-    registry_publish(e->registry);
+    registry_publish(e->registry, image);
 }
 
-static bool is_claimable(const struct image *image)
+bool work_is_claimable(const struct image *image)
 {
     return fsm_next(image->state, FSM_EV_CLAIM) && !image->removing &&
            !(image->state == FSM_STORED && image->want_stored);
@@ -122,7 +121,7 @@ void work_apply(struct engine *e, struct image *image, const struct image *next,
     work_notify(e, BACKEND_CHANGED, image);
     if (stage != FSM_RUN_NOTHING)
         job_start(e, image, stage);
-    else if (is_claimable(image))
+    else if (work_is_claimable(image))
         make_ready(e, image);
 }
 
@@ -185,87 +184,10 @@ void work_resume(struct engine *e, struct image *image)
     enum fsm_stage stage = fsm_stage_in(image->state);
     if (image->job || image->removing)
         return;
-    if (is_claimable(image))
+    if (work_is_claimable(image))
         make_ready(e, image);
     else if (stage != FSM_RUN_NOTHING)
         job_start(e, image, stage);
-}
-
-/* --- claims */
-
-static int claim(struct engine *e, struct image *image)
-{
-    struct image next;
-    struct err err = {0};
-    const struct fsm_row *row = work_prepare(e, image, FSM_EV_CLAIM, &next);
-    if (row->to == FSM_DOWNLOADING)
-        next.attempts++;
-    return work_commit(e, image, &next, row->stage, &err);
-}
-
-static bool can_claim(struct engine *e, const struct image *image)
-{
-    if (image->job || image->waits || !is_claimable(image))
-        return false;
-    if (point_held(fsm_state_word(image->state))) {
-        e->held = true;
-        return false;
-    }
-    return true;
-}
-
-static struct image *first_claimable(struct engine *e, enum queue_pool pool)
-{
-    struct image *i = e->ready[pool].first;
-    while (i && !can_claim(e, i))
-        i = i->ready_after;
-    return i;
-}
-
-/* Those that have come since the last look stand at the end: may one of them follow a job under
- * way? Later on it is asked only when a leader begins. */
-static int claim_newcomers(struct engine *e, enum queue_pool pool)
-{
-    int r = 0;
-    for (struct image *i = e->ready[pool].last, *before; r == 0 && i && !i->looked_at; i = before) {
-        before = i->ready_before;
-        i->looked_at = !point_held(fsm_state_word(i->state));
-        if (can_claim(e, i) && job_has_leader(e, i, pool))
-            r = claim(e, i);
-    }
-    return r;
-}
-
-static int claim_followers(struct engine *e, const struct image *leader, enum queue_pool pool)
-{
-    int r = 0;
-    for (struct image *i = registry_next_of_digest(e->registry, leader->sha256, NULL); r == 0 && i;
-         i = registry_next_of_digest(e->registry, leader->sha256, i))
-        if (i->ready_in == &e->ready[pool] && can_claim(e, i) && job_has_leader(e, i, pool))
-            r = claim(e, i);
-    return r;
-}
-
-static int claim_all(struct engine *e, enum queue_pool pool)
-{
-    int r = claim_newcomers(e, pool);
-    for (struct image *i;
-         r == 0 && e->busy[pool] < e->limit[pool] && (i = first_claimable(e, pool));) {
-        r = claim(e, i);
-        if (r == 0)
-            r = claim_followers(e, i, pool);
-    }
-    return r;
-}
-
-void work_dispatch(struct engine *e)
-{
-    e->held = false;
-    if (e->trouble.num && text_monotonic_ms() < e->next_postponed)
-        return;
-    for (size_t pool = 0; pool < QUEUE_POOLS; pool++)
-        if (claim_all(e, (enum queue_pool)pool) < 0)
-            return;
 }
 
 /* --- outcomes */
@@ -433,10 +355,10 @@ static void begin_attempt(struct engine *e, struct image *image)
 {
     image->due = 0;
     if (image->state == FSM_DOWNLOADING) {
-        registry_edit(e->registry);
+        registry_edit(e->registry, image);
         image->attempts++;
         image->next_retry = 0;
-        registry_publish(e->registry);
+        registry_publish(e->registry, image);
     }
     work_resume(e, image);
 }

@@ -3,12 +3,8 @@
 # must hold no finding. STRESS_SECONDS says for how long (8).
 . "${0%/*}/../system/functions.sh"
 needs_mounts
+. "${0%/*}/findings.sh"
 seconds=${STRESS_SECONDS-8} images=6
-supp=$(realpath "${0%/*}")/tsan.supp
-export TSAN_OPTIONS=suppressions=$supp:log_path=$work/finding:exitcode=66
-export ASAN_OPTIONS=log_path=$work/finding:detect_leaks=1
-export LSAN_OPTIONS=log_path=$work/finding UBSAN_OPTIONS=log_path=$work/finding:print_stacktrace=1
-export TMPDIR=$work
 
 mkdir "$work/tree" "$work/tree/etc"
 sums=()
@@ -96,12 +92,4 @@ for name in $(ls "$mnt/images"); do
 done
 is "images/" "$(ls "$mnt/images")" ""
 echo "$active times ACTIVE"
-status=0
-kill -TERM "$daemon_pid"
-wait_exit "$daemon_pid" 20 || status=$?
-daemon_pid=''
-for finding in "$work"/finding*; do
-    cat "$finding"
-    fail "the sanitizer found something"
-done
-[ $status = 0 ] || fail "the daemon ended with $status"
+stop_without_findings 20

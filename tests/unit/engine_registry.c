@@ -189,6 +189,14 @@ Test(registry, walks_by_digest_meet_each_once)
     cr_assert(seen[1] && !seen[2] && seen[3]);
 }
 
+static void set(struct image *image, enum fsm_state state, bool want_stored)
+{
+    registry_edit(r, image);
+    image->state = state;
+    image->want_stored = want_stored;
+    registry_publish(r, image);
+}
+
 Test(registry, underway_is_what_is_not_at_rest)
 {
     static const char *const states[] = {"NEW",       "DOWNLOADING", "DOWNLOADED",
@@ -196,9 +204,18 @@ Test(registry, underway_is_what_is_not_at_rest)
     for (size_t i = 0; i < ARRAY_SIZE(states); i++)
         add((int64_t)i + 1, states[i], A, states[i]);
     add(10, "on-its-way", A, "STORED");
-    add(11, "meant", A, "STORED")->want_stored = true;
-    add(12, "active", A, "ACTIVE");
-    add(13, "failed", A, "FAILED");
+    struct image *meant = add(11, "meant", A, "STORED");
+    set(meant, FSM_STORED, true);
+    struct image *active = add(12, "active", A, "ACTIVE");
+    struct image *failed = add(13, "failed", A, "FAILED");
+    cr_assert_eq(registry_underway(r), 7);
+    set(meant, FSM_STORED, false);
+    set(failed, FSM_NEW, false);
+    cr_assert_eq(registry_underway(r), 9);
+    set(failed, FSM_ACTIVE, false);
+    cr_assert_eq(registry_underway(r), 8);
+    registry_remove(r, meant);
+    registry_remove(r, active);
     cr_assert_eq(registry_underway(r), 7);
 }
 
@@ -275,9 +292,9 @@ Test(registry, a_view_masks_what_the_row_keeps)
     cr_assert_str_eq(v->url, "https://user:***@h/web.tar?t=1");
     registry_row(image, &back);
     cr_assert_str_eq(back.url, row.url);
-    registry_edit(r);
+    registry_edit(r, image);
     cr_assert_eq(registry_set_url(image, "http://you:other@i/x"), 0);
-    registry_publish(r);
+    registry_publish(r, image);
     cr_assert_str_eq(view_of(1)->url, "http://user:***@i/x");
     cr_assert_str_eq(image->url, "http://you:other@i/x");
 }
@@ -349,9 +366,9 @@ Test(registry, rootfs_is_hidden_before_it_goes)
     bool rootfs;
     struct image *web = add(1, "web", A, "ACTIVE");
     cr_assert(view_of(1)->rootfs);
-    registry_edit(r);
+    registry_edit(r, web);
     web->hides_rootfs = true;
-    registry_publish(r);
+    registry_publish(r, web);
     cr_assert_not(view_of(1)->rootfs);
     cr_assert(registry_exists(r, 1, &rootfs) && !rootfs);
     cr_assert_str_eq(view_of(1)->state, "ACTIVE");

@@ -1,0 +1,65 @@
+/* storm: what its files share. See storm.c for what it is. */
+#ifndef TESTS_STORM_H
+#define TESTS_STORM_H
+
+#include "latency.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Whatever is measured. */
+enum call {
+    CALL_FETCH,
+    CALL_REMOVE,
+    CALL_CANCEL,
+    CALL_RETRY,
+    CALL_ACTIVATE,
+    CALL_DEACTIVATE,
+    CALL_RMDIR,
+    CALL_READ, /* open, read, close: of a file of an image */
+    CALL_READ_OTHER,
+    CALL_STAT,
+    CALL_MISS, /* a name that is not there */
+    CALL_OPENDIR,
+    CALL_GETDENTS,
+    CALLS,
+};
+
+/* What a writer knows of a name that is its own. */
+enum known {
+    ABSENT,
+    PRESENT, /* queued, or at the server that hangs */
+    FAILED,  /* cancelled */
+    UNSURE,  /* the daemon was gone before it answered */
+};
+
+struct storm {
+    char mount[1024], url[256];
+    unsigned writers, lines, readers, togglers, few;
+    pid_t daemon;
+    unsigned char *known; /* [writers * lines] */
+    atomic_bool over;     /* the writers are done */
+    atomic_bool gone;     /* so is the daemon */
+};
+
+struct worker {
+    struct storm *storm;
+    unsigned number, random;
+    struct latency calls[CALLS];
+    unsigned long long refused;
+};
+
+__attribute__((format(printf, 1, 2), noreturn)) void storm_fail(const char *fmt, ...);
+
+#define STORM_NAME_MAX 32
+void storm_name(char name[static STORM_NAME_MAX], unsigned writer, unsigned line);
+
+/* One call, measured: 0 or its errno. */
+int storm_write(struct worker *w, enum call call, const char *text);
+int storm_rmdir(struct worker *w, const char *name);
+
+/* --- storm_read.c: threads that read until it is over */
+void *storm_read(void *worker);
+
+#endif
