@@ -27,7 +27,7 @@ int records_read(int fd, int (*each)(void *ctx, const struct wire_item *item), v
     struct wire_item item;
     struct err err = {0};
     int r;
-    FUZZ_MUST(wire_read_init(&w, fd, -1, 1000, &err) == 0);
+    FUZZ_MUST(wire_read_init(&w, fd, -1, 1000, INT64_MAX, &err) == 0);
     while ((r = wire_read_next(&w, &item, &err)) > 0) {
         check_item(&w, &item);
         if ((r = each(ctx, &item)) != 0)
