@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "fs/error_log.h"
 #include "stages/unpack/entry.h"
 
 #include <string.h>
@@ -65,6 +66,26 @@ static void check_log(const char *s)
     free(line);
 }
 
+/* A refused write, one line of it, with credentials that nobody sees. */
+static void check_error_log(const char *s, size_t size)
+{
+    struct text line CLEANUP_TEXT = {0};
+    struct text shown CLEANUP_TEXT = {0};
+    struct err err = {0};
+    struct error_log *log = error_log_new();
+    FUZZ_MUST(log);
+    text_add(&line, "http://canary:s3cret1@");
+    text_addn(&line, s, size);
+    err_set(&err, ERR_INTERNAL, 22, "%s", s);
+    error_log_add(log, "ctl/fetch", line.data, line.len, &err);
+    error_log_show(log, &shown);
+    error_log_free(log);
+    FUZZ_MUST(shown.len > 0 && shown.data[shown.len - 1] == '\n');
+    shown.data[shown.len - 1] = '\0';
+    FUZZ_MUST(fuzz_printable(shown.data));
+    FUZZ_MUST(!strstr(shown.data, "s3cret1") || memmem(s, size, "s3cret1", 7));
+}
+
 static void check_numbers(const char *s)
 {
     int64_t n = 0;
@@ -83,6 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_escaped(data, size);
     check_shown(s, size);
     check_log(s);
+    check_error_log(s, size);
     check_numbers(s);
     err_set(&err, err_code_of(s), 5, "%s", s);
     err_context(&err, "%s", s);
