@@ -212,9 +212,9 @@ int store_make(const struct store_place *place, char *lines, struct err *err)
     struct db *db = NULL;
     int r = paths_open(&paths, place->store, err);
     if (r == 0)
-        r = db_open(&db, place->database, err);
+        r = identity_open(&db, place->database, &paths, err);
     if (r == 0)
-        r = identity_check(db, &paths, err);
+        r = images_open(db, &paths, err);
     if (r == 0)
         run_lines(place, paths.root, db, lines);
     db_close(db);
