@@ -303,6 +303,22 @@ static int64_t later(int64_t now, int64_t delay)
     return __builtin_add_overflow(now, delay, &when) ? INT64_MAX : when;
 }
 
+/* What has rotted in the store, or lost its data with the power, is fetched anew, once: NULL if it
+ * was, or if that would not help. */
+static const struct fsm_row *prepare_anew(struct engine *e, struct image *image, struct job *job,
+                                          struct image *next)
+{
+    if (!job->result.lost || image->wrong_digest)
+        return NULL;
+    const struct fsm_row *row = work_prepare(e, image, FSM_EV_MISSING, next);
+    if (row) {
+        log_warn(image->name, "%s: it is fetched anew", job->err.text);
+        next->attempts = 0;
+        next->wrong_digest = true;
+    }
+    return row;
+}
+
 static const struct fsm_row *prepare_failure(struct engine *e, struct image *image, struct job *job,
                                              struct image *next)
 {
@@ -335,7 +351,7 @@ static void settle(struct engine *e, struct image *image, struct job *job)
     if (job->status == 0) {
         row = work_prepare(e, image, FSM_EV_DONE, &next);
         take_result(&next, &job->result);
-    } else {
+    } else if (!(row = prepare_anew(e, image, job, &next))) {
         row = prepare_failure(e, image, job, &next);
     }
     if (work_commit(e, image, &next, row->stage, &err) < 0) {

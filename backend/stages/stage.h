@@ -52,6 +52,7 @@ struct stage_result {
     int64_t entries; /* in the image, implied directories counted */
     int64_t bytes;   /* of contents unpacked */
     int64_t skipped; /* entries that the policy left out */
+    bool lost;       /* it failed as the download is not in the store (any more) */
     enum stage_retry retry;
     int64_t retry_after; /* ms that the server asked for; 0: it did not */
 };

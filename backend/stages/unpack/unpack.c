@@ -266,15 +266,16 @@ int unpack_run(const struct stage_job *job, struct stage_result *result, struct 
         return 0;
     result->entries = result->bytes = result->skipped = -1;
     result->format = paths_find_blob(job->paths, job->sha256, &result->size);
-    if (result->format == FORMAT_UNKNOWN)
+    result->lost = result->format == FORMAT_UNKNOWN;
+    if (result->lost)
         return err_set(err, ERR_INTERNAL, ENOENT, "there is no blob %s", job->sha256);
     struct err why = {0};
-    int r = attempt(job, part, result, &why);
-    if (r == 0)
-        return 0;
+    int r = blob_check(job, result->format, result, err);
+    if (r < 0 || (r = attempt(job, part, result, &why)) == 0)
+        return r;
     paths_discard(job->paths->images, part, NULL);
     if (why.code == ERR_CORRUPT_ARCHIVE || why.code == ERR_UNSUPPORTED_FORMAT)
-        blob_suspect(job, result->format, &why);
+        result->lost = blob_suspect(job, result->format, &why);
     if (err)
         *err = why;
     return -why.num;
