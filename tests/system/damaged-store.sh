@@ -72,5 +72,6 @@ failed_with web http-status
 mv "$www/away.tar.gz" "$www/web.tar.gz"
 succeeds write "$mnt/ctl/retry" 'web\n'
 wait_state web ACTIVE
+grep -q "image=web .*expected $sum, got [0-9a-f]\{64\}.*fetched anew" "$log" || fail "nothing is said"
 same_tree web
 nothing_half_done

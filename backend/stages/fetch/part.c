@@ -1,5 +1,6 @@
 #include "stages/fetch/part.h"
 
+#include "base/boot.h"
 #include "base/cleanup.h"
 #include "base/io.h"
 
@@ -154,13 +155,15 @@ static int sniff(struct part *p, enum format *format, struct err *err)
     return 0;
 }
 
-/* The tag goes first: a whole part needs none, and a blob never had one. */
+/* The tag goes first: a whole part needs none, and a blob never had one. The mark is worth nothing
+ * after a power cut, whether or not what is synced here comes through. */
 static int make_blob(struct part *p, enum format format, struct err *err)
 {
     char part[PATHS_FILE_MAX], blob[PATHS_FILE_MAX];
     paths_part(part, p->sha256);
     paths_blob(blob, p->sha256, format);
     fremovexattr(p->fd, TAG_XATTR);
+    boot_mark(p->fd);
     if (fsync(p->fd) < 0)
         return part_err(errno, "sync", err);
     if (renameat(p->paths->blobs, part, p->paths->blobs, blob) < 0)

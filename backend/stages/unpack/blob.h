@@ -7,12 +7,14 @@
 
 #include "stages/stage.h"
 
-/* Sets the result's format and size. -EIO, and err says why, if it is missing or not of the size
- * that it had. */
+/* Sets the result's format and size. -EIO, and err says why, if it is missing, not of the size that
+ * it had, or not what its name says: one that was not known to be whole in this boot is hashed, as a
+ * power cut may have taken its data and left its name, and what is left can pass for a smaller
+ * archive. */
 int blob_find(const struct stage_job *job, struct stage_result *result, struct err *err);
 
-/* Asked when an archive turns out to be damaged, whether that is the download's fault: err becomes
- * checksum-mismatch with both digests then; else it stays as it is. */
-void blob_suspect(const struct stage_job *job, struct stage_result *result, struct err *err);
+/* Asked when an archive turns out to be damaged, whether that is the download's fault: -EIO, and
+ * err becomes checksum-mismatch with both digests; else 0, and err stays as it is. */
+int blob_suspect(const struct stage_job *job, struct stage_result *result, struct err *err);
 
 #endif

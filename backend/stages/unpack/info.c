@@ -1,5 +1,6 @@
 #include "stages/unpack/info.h"
 
+#include "base/boot.h"
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/text.h"
@@ -8,25 +9,12 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define INFO      "info"
-#define INFO_MAX  1024
-#define BOOT_MAX  40
-#define BOOT_FILE "/proc/sys/kernel/random/boot_id"
-
-/* "-" where the system has none. */
-static void boot_id(char out[static BOOT_MAX])
-{
-    int fd CLEANUP_CLOSE = open(BOOT_FILE, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? 0 : io_read(fd, out, BOOT_MAX - 1);
-    out[n > 0 ? n : 0] = '\0';
-    out[strcspn(out, "\n")] = '\0';
-    if (*out == '\0')
-        memcpy(out, "-", 2);
-}
+#define INFO     "info"
+#define INFO_MAX 1024
 
 int info_write(int dirfd, const struct stage_result *result, struct err *err)
 {
-    char boot[BOOT_MAX];
+    char boot[BOOT_ID_MAX];
     struct text t CLEANUP_TEXT = {0};
     boot_id(boot);
     text_addf(&t, "format %s\nsize %lld\nentries %lld\nbytes %lld\nskipped %lld\nboot %s\n",
@@ -48,7 +36,7 @@ static int64_t number(const char *s)
 
 static void take(const char *key, const char *value, struct stage_result *result, bool *this_boot)
 {
-    char boot[BOOT_MAX];
+    char boot[BOOT_ID_MAX];
     if (strcmp(key, "format") == 0)
         result->format = format_of(value);
     else if (strcmp(key, "size") == 0)
