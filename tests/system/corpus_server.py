@@ -19,7 +19,7 @@ redirect/301/F A; redirect/302/F A; redirect/303/F A; redirect/307/F A; redirect
 redirect-chain/3/F A; redirect-chain/60/F F; redirect-loop F; redirect-to?url=file:///etc/hostname F
 redirect-file F; redirect-unix F; redirect-gopher F; redirect-ftp F; redirect-meta F; redirect-badloc F
 endless F; endless-chunked F; lie-length/F AF; lie-length/F?d=-500 F; huge-length/F F
-neg-length/F AF; two-lengths/F AF; nolength/F A; closelength/F A; badchunk/F F; trunc-chunk/F AF
+neg-length/F AF; two-lengths/F AF; nolength/F A; closelength/F A; badchunk/F AF; trunc-chunk/F AF
 gzip-encoding/F AF; gzip-bomb-encoding F; wrong/F F; wrongx1/F A; wrongx2/F F; empty/F F; html/F F
 headers/200 F; header-endless F; badstatus F; http09 F; continue/F A
 auth/F F; cookie/F A; disposition/F A
@@ -42,7 +42,7 @@ badchunk unreachable 3; trunc-chunk unreachable 3; gzip-encoding checksum-mismat
 gzip-bomb-encoding checksum-mismatch|timeout 3; wrong checksum-mismatch 2
 wrongx2 checksum-mismatch 2; empty checksum-mismatch 2; html checksum-mismatch 2
 headers checksum-mismatch 2; header-endless http-status 3; badstatus http-status|unreachable 3
-http09 http-status|unreachable 3; auth http-status 1; rangelie unreachable|http-status 4
+http09 http-status|unreachable 3; auth http-status 1; rangelie unreachable|http-status 5
 """.replace("\n", ";").split(";"):
     if _row.strip():
         _mode, _codes, _most = _row.split()
