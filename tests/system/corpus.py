@@ -9,6 +9,7 @@ or server (the faults of DIR/evil_http.py, which runs at SERVER and serves DIR).
 import os
 import sys
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from corpus_archives import archives  # noqa: E402
 from corpus_base import Corpus  # noqa: E402
