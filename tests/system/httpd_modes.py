@@ -10,11 +10,14 @@ well-behaved:
   auth             401 unless Basic u:secret, then as `range`
   nolength         chunked              closelength      no length, ends by close
   slow?bps=N       as `range`, N bytes a second (1000)
+  continue         100 times 100, then ok       cookie, disposition    ok, with such a header
   gzip-encoding    says Content-Encoding: gzip; the bytes are FILE's
 resuming (each cuts the first request after at= bytes, half by default):
   rangetrunc       then as `range`
   etagchange       the first answer is another content under another ETag
   weaktag          the ETag is weak; a Range is honoured all the same
+  notag            no ETag, but a Last-Modified; a Range is honoured all the same
+  sametag          the first answer is another content under the same ETag
   rangeignore      a Range is answered by 200 and the whole
   rangelie?how=H   a Range is answered by a 206 that lies: offset, total, garbage, none, etag
 cut, late, silent:
@@ -33,12 +36,15 @@ lies:
   endless          no length, zeros for ever         endless-chunked
   lie-length?d=N   Content-Length N more (1000) than there is; N may be negative
   huge-length      10^18                             bad-length       -1
+  two-lengths      Content-Length twice, one of them right
+  gzip-bomb-encoding   a gigabyte of zeros as Content-Encoding: gzip
   wrong            right length, one byte flipped    empty, html      200 and not the file
   headers/N        N KiB of headers, then ok         header-endless
   http09           a body without a header           badstatus        no number where the code is
 """
 import base64
 import email.utils
+import gzip
 import itertools
 import time
 
@@ -109,6 +115,23 @@ def gzip_encoding(r, content):
     r.answer(200, content.data, ("Content-Encoding", "gzip"))
 
 
+@mode("continue")
+def interim(r, content):
+    for _ in range(100):
+        r.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+    ok(r, content)
+
+
+@mode("cookie")
+def cookie(r, content):
+    r.answer(200, content.data, ("Set-Cookie", "a=b; Path=/"))
+
+
+@mode("disposition")
+def disposition(r, content):
+    r.answer(200, content.data, ("Content-Disposition", "attachment; filename=../../pwned"))
+
+
 # Resuming
 
 
@@ -135,6 +158,31 @@ def weaktag(r, content):
         r.cut(content)
     else:
         r.ranged(content)
+
+
+@mode("notag")
+def notag(r, content):
+    when = ("Last-Modified", "Mon, 01 Jan 2024 00:00:00 GMT")
+    size, start = len(content.data), r.range_start()
+    if r.count == 1:
+        r.head(200, ("Content-Length", size), when)
+        r.send(content.altered().data[:size // 2])
+        r.last_bytes()
+    elif start is None:
+        r.answer(200, content.data, when)
+    else:
+        r.answer(206, content.data[start:], when,
+                 ("Content-Range", "bytes %d-%d/%d" % (start, size - 1, size)))
+
+
+@mode("sametag")
+def sametag(r, content):
+    if r.count > 1:
+        return r.ranged(content)
+    tag = content.tag
+    altered = content.altered()
+    altered.tag = tag
+    r.cut(altered)
 
 
 @mode("rangeignore")
@@ -316,6 +364,19 @@ def bad_length(r, content):
     r.head(200, ("Content-Length", -1))
     r.send(content.data)
     r.last_bytes()
+
+
+@mode("two-lengths")
+def two_lengths(r, content):
+    r.head(200, ("Content-Length", len(content.data)), ("Content-Length", 5))
+    r.send(content.data)
+    r.last_bytes()
+
+
+@mode("gzip-bomb-encoding")
+def gzip_bomb_encoding(r):
+    data = gzip.compress(bytes(1 << 20)) * 1000
+    r.answer(200, data, ("Content-Encoding", "gzip"))
 
 
 @mode("wrong")
