@@ -60,13 +60,13 @@ UNPACKING)
     recovers web
     blob_kept
     # Only the writes tell: in the data file, then in the files that are copied out of it.
-    for keep in 10000 35000; do
+    for keep in 10000 30000; do
         succeeds write "$mnt/ctl/remove" 'web\n'
         succeeds write "$mnt/ctl/cleanup" 'run\n'
         nothing_half_done
         rm -r "$work/trees/web"
         make_tree web
-        (yes "$keep" || true) 2>/dev/null | head -c 30000000 >"$work/trees/web/large"
+        (yes "$keep" || true) 2>/dev/null | head -c 20000000 >"$work/trees/web/large"
         sum=$(pack web tar.gz)
         begin UNPACKING ok "$keep"
         no_space web "no-space: .*No space left on device; needed: [0-9]+ bytes, [0-9]+ inodes"
