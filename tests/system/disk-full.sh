@@ -3,6 +3,7 @@
 # no-space, which says what was needed and what is free; what was verified stays, and a retry goes on
 # from there once there is room.
 . "${0%/*}/functions.sh"
+. "${0%/*}/disks.sh"
 needs_mounts
 needs_test_points
 needs_program sqlite3

@@ -45,7 +45,7 @@ overwrite() # AT BYTES
 }
 refuses 'is missing' rm "$db"
 refuses 'is empty' truncate -s 0 "$db"
-refuses 'malformed' truncate -s $((size / 8192 * 4096)) "$db"
+refuses 'malformed' truncate -s $((size / 4096 / 2 * 4096)) "$db"
 refuses 'file is not a database|malformed' truncate -s 700 "$db"
 refuses 'not a database' overwrite 0 16
 refuses 'malformed|damaged|not a database' overwrite 16 84
