@@ -105,6 +105,14 @@ static int make_session(struct program *p, struct err *err)
     return p->session ? 0 : err_set(err, ERR_INTERNAL, EINVAL, "FUSE refuses its options");
 }
 
+/* A node alone is not enough: the module behind it may be missing, or a container's rules forbid
+ * it. */
+static bool has_device(void)
+{
+    int fd CLEANUP_CLOSE = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+    return fd >= 0;
+}
+
 static int mount_tree(struct program *p, struct err *err)
 {
     int r = detach_stale(p->options.mountpoint, err);
@@ -113,10 +121,9 @@ static int mount_tree(struct program *p, struct err *err)
     if (!realpath(p->options.mountpoint, p->mountpoint))
         return err_sys(err, errno, "cannot resolve the mount point %s", p->options.mountpoint);
     if (fuse_session_mount(p->session, p->mountpoint) < 0)
-        return err_set(err, ERR_INTERNAL, EIO, "cannot mount at %s%s", p->options.mountpoint,
-                       access("/dev/fuse", R_OK | W_OK) < 0
-                           ? ": /dev/fuse is missing or closed to you; load the fuse module"
-                           : "");
+        return err_set(
+            err, ERR_INTERNAL, EIO, "cannot mount at %s%s", p->options.mountpoint,
+            has_device() ? "" : ": /dev/fuse is missing or closed to you; load the fuse module");
     p->mounted = true;
     return 0;
 }

@@ -334,14 +334,27 @@ static bool share_a_disk(const char *a, const char *b)
     return stat(a, &x) < 0 || stat(b, &y) < 0 || x.st_dev == y.st_dev;
 }
 
+static int try_write(struct engine *e, const void *ctx, struct err *err)
+{
+    return db_try_write(e->db, err);
+}
+
+static void sample_database(struct engine *e, struct text *health)
+{
+    struct err err = {0};
+    if (e->trouble.num) /* that may be over, with nothing since to write down */
+        (void)work_transact(e, try_write, NULL, &err);
+    else
+        (void)db_in_place(e->db, &err);
+    if (err.num)
+        text_addf(health, "%s\n", err.text);
+}
+
 static void sample(struct engine *e, struct text *health, int64_t *missing)
 {
     struct err err = {0};
     int64_t ignored = 0;
-    if (db_in_place(e->db, &err) < 0)
-        text_addf(health, "%s\n", err.text);
-    else if (e->trouble.num)
-        text_addf(health, "%s\n", e->trouble.text);
+    sample_database(e, health);
     if (paths_in_place(&e->paths, &err) < 0)
         text_addf(health, "%s\n", err.text);
     sample_room(e->paths.dir, e->config->min_free, health, missing);

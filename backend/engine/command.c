@@ -288,9 +288,21 @@ static int change_deactivate(const struct image *image, struct image *next, stru
 
 /* --- commands that unmount first */
 
+/* It was unmounted for what then could not be written down; or it still is mounted. */
+static void mount_again(struct engine *e, const struct image *image)
+{
+    char key[PATHS_FILE_MAX];
+    struct err err = {0};
+    paths_image(key, image->sha256, image->policy);
+    if (e->settings.snapshot->mount(&e->paths, image->name, key, image->policy, &err) < 0)
+        log_warn(image->name, "cannot be mounted again: %s", err.text);
+}
+
 /* The command is over, with the image where it was. */
 static void give_up(struct engine *e, struct image *image, const struct err *err)
 {
+    if (image->state == FSM_ACTIVE)
+        mount_again(e, image);
     struct request *request = steal_ptr(image->waits);
     image->removing = false;
     registry_hide_rootfs(e->registry, image->id, false);

@@ -31,15 +31,16 @@ static const char *const queries[QUERIES] = {
 #undef QUERY
 };
 
+/* SQLite keeps the errno of some failures and not of others, that of a commit's among them; it is
+ * still the thread's own. */
 int db_error(struct db *db, const char *doing, struct err *err)
 {
-    int rc = sqlite3_errcode(db->sql) & 0xff;
+    int system = errno, rc = sqlite3_errcode(db->sql) & 0xff;
     int num = rc == SQLITE_FULL ? ENOSPC : rc == SQLITE_READONLY ? EROFS : EIO;
-    int system = rc == SQLITE_IOERR || rc == SQLITE_CANTOPEN ? sqlite3_system_errno(db->sql) : 0;
-    if (system == 0)
-        return err_set(err, num == ENOSPC ? ERR_NO_SPACE : ERR_IO, num, "database: cannot %s: %s",
-                       doing, sqlite3_errmsg(db->sql));
-    return err_sys(err, system, "database: cannot %s: %s", doing, sqlite3_errmsg(db->sql));
+    if (rc == SQLITE_IOERR && system != 0)
+        return err_sys(err, system, "database: cannot %s: %s", doing, sqlite3_errmsg(db->sql));
+    return err_set(err, num == ENOSPC ? ERR_NO_SPACE : ERR_IO, num, "database: cannot %s: %s",
+                   doing, sqlite3_errmsg(db->sql));
 }
 
 /* --- the files, seen from outside */
@@ -238,6 +239,7 @@ struct sqlite3_stmt *db_query(struct db *db, enum query q)
 
 int db_run(struct db *db, struct sqlite3_stmt *stmt, struct err *err)
 {
+    errno = 0;
     int rc = sqlite3_step(stmt);
     int r = rc == SQLITE_DONE ? 0 : db_error(db, "write", err);
     sqlite3_reset(stmt);
@@ -274,4 +276,9 @@ void db_rollback(struct db *db)
 {
     if (!sqlite3_get_autocommit(db->sql))
         db_run(db, db_query(db, QUERY_ROLLBACK), NULL);
+}
+
+int db_try_write(struct db *db, struct err *err)
+{
+    return db_run(db, db_query(db, QUERY_STORE_TOUCH), err);
 }

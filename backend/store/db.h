@@ -36,6 +36,8 @@ int db_scrub(struct db *db, struct err *err);
 int db_begin(struct db *db, struct err *err);
 int db_commit(struct db *db, struct err *err);
 void db_rollback(struct db *db);
+/* Within one: writes, and changes nothing. */
+int db_try_write(struct db *db, struct err *err);
 
 /* For store's own files. */
 enum query {

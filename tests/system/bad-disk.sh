@@ -2,6 +2,7 @@
 # A disk that fails to read or to write is `io` and costs nothing but that attempt: after the cure a
 # retry goes on. (The end of the disk that the blobs lie on disappears, and comes back.)
 . "${0%/*}/functions.sh"
+. "${0%/*}/disks.sh"
 needs_mounts
 needs_test_points
 needs_program sqlite3

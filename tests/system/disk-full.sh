@@ -3,6 +3,7 @@
 # no-space, which says what was needed and what is free; what was verified stays, and a retry goes on
 # from there once there is room.
 . "${0%/*}/functions.sh"
+. "${0%/*}/disks.sh"
 needs_mounts
 needs_test_points
 needs_program sqlite3
@@ -60,13 +61,13 @@ UNPACKING)
     recovers web
     blob_kept
     # Only the writes tell: in the data file, then in the files that are copied out of it.
-    for keep in 10000 35000; do
+    for keep in 10000 30000; do
         succeeds write "$mnt/ctl/remove" 'web\n'
         succeeds write "$mnt/ctl/cleanup" 'run\n'
         nothing_half_done
         rm -r "$work/trees/web"
         make_tree web
-        (yes "$keep" || true) 2>/dev/null | head -c 30000000 >"$work/trees/web/large"
+        (yes "$keep" || true) 2>/dev/null | head -c 20000000 >"$work/trees/web/large"
         sum=$(pack web tar.gz)
         begin UNPACKING ok "$keep"
         no_space web "no-space: .*No space left on device; needed: [0-9]+ bytes, [0-9]+ inodes"

@@ -16,7 +16,7 @@ refused_start()
     local status=0
     timeout 20 "$IMGSTOREFS" -f -o "db=$1,store=$store,helper=$IMGSTORE_HELPER" "$mnt" \
         2>"$work/refused" || status=$?
-    [ $status != 0 ] && [ $status != 124 ] || fail "another database is accepted"
+    case $status in 0 | 124) fail "another database is accepted" ;; esac
     matches "the refusal" "$(cat "$work/refused")" "$2.*--db.*\.id.*"
     is "the layer" "$(cat "$store/overlays/web/upper/mine")" kept
 }

@@ -2,6 +2,7 @@
 # A disk without free inodes is no-space as well, and says so: at the download, in the midst of
 # unpacking, and beforehand where it is known how many files the image has.
 . "${0%/*}/functions.sh"
+. "${0%/*}/disks.sh"
 needs_mounts
 needs_test_points
 needs_program sqlite3

@@ -2,6 +2,7 @@
 # A disk that has become read-only, as after an error of its file system: what is under way fails and
 # says why, what is asked for is refused, health names it, and after the cure all goes on.
 . "${0%/*}/functions.sh"
+. "${0%/*}/disks.sh"
 needs_mounts
 needs_test_points
 needs_program sqlite3 e2fsck
@@ -23,8 +24,7 @@ release UNPACKING
 
 names_it()
 {
-    grep -q "^read-only: $(realpath "$disk")" "$mnt/health" &&
-        grep -q "^database: .*Read-only file system" "$mnt/health"
+    grep -q "^database: .*Read-only file system" "$mnt/health"
 }
 eventually 20 names_it
 # The state that cannot be written down is not shown.
