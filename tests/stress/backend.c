@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WRITERS 6
+#define WRITERS 16
 #define READERS 3
 #define NAMES   8
 

@@ -10,7 +10,8 @@
  * Every name is one writer's, which so knows how each command must end, whoever else is at it.
  * A daemon that is killed meanwhile is none of storm's business. PID is the daemon, whose memory
  * is looked at. Each call is measured, the table goes to stdout. From the environment:
- * STRESS_WRITERS (16), STRESS_LINES (1000, each), STRESS_READERS (4), STRESS_FEW (0). */
+ * STRESS_WRITERS (16), STRESS_LINES (1000, each), STRESS_READERS (4), STRESS_FEW (0), STRESS_TURNS
+ * (0). */
 #include "storm.h"
 
 #include <dirent.h>
@@ -46,6 +47,10 @@ void storm_name(char name[static STORM_NAME_MAX], unsigned writer, unsigned line
 
 /* --- calls */
 
+/* The kernel lets one writer at a time into a file. With STRESS_TURNS they wait here instead, so
+ * that the call is told from the wait for it; all zero is PTHREAD_MUTEX_INITIALIZER. */
+static pthread_mutex_t turn[CALLS];
+
 static bool is_gone(int error)
 {
     return error == ENOTCONN || error == ECONNABORTED || error == ECANCELED || error == EINTR;
@@ -75,9 +80,16 @@ int storm_write(struct worker *w, enum call call, const char *text)
     }
     if (fd < 0)
         storm_fail("%s: %s", path, strerror(errno));
+    int64_t queued = latency_now();
+    if (w->storm->turns)
+        pthread_mutex_lock(&turn[call]);
     int64_t begun = latency_now();
     ssize_t n = write(fd, text, strlen(text));
     int error = over(w, call, begun, n < 0);
+    if (w->storm->turns) {
+        pthread_mutex_unlock(&turn[call]);
+        latency_add(&w->calls[CALL_TURN], queued);
+    }
     close(fd);
     return error;
 }
@@ -321,14 +333,15 @@ static void tell(const struct worker *w, unsigned n, int64_t begun)
 {
     static const char *const kinds[CALLS] = {
         "fetch",      "remove",      "cancel", "retry", "activate", "deactivate", "rmdir",
-        "read image", "read others", "stat",   "miss",  "opendir",  "getdents"};
+        "read image", "read others", "stat",   "miss",  "opendir",  "getdents",   "with its wait"};
     struct latency sums[CALLS + 1] = {0};
     unsigned long long refused = 0;
     for (unsigned t = 0; t < n; t++) {
         refused += w[t].refused;
         for (size_t i = 0; i < CALLS; i++) {
             latency_merge(&sums[i], &w[t].calls[i]);
-            latency_merge(&sums[CALLS], &w[t].calls[i]);
+            if (i != CALL_TURN)
+                latency_merge(&sums[CALLS], &w[t].calls[i]);
         }
     }
     latency_print_head();
@@ -378,6 +391,7 @@ int main(int argc, char **argv)
     s.readers = setting("STRESS_READERS", 4);
     s.few = setting("STRESS_FEW", 0);
     s.togglers = s.few ? 2 : 0;
+    s.turns = setting("STRESS_TURNS", 0) != 0;
     s.known = calloc((size_t)s.writers * s.lines + 1, 1);
     snprintf(s.mount, sizeof s.mount, "%s", argv[2]);
     setvbuf(stdout, NULL, _IOLBF, 0);

@@ -23,6 +23,7 @@ enum call {
     CALL_MISS, /* a name that is not there */
     CALL_OPENDIR,
     CALL_GETDENTS,
+    CALL_TURN, /* a write, and the wait until no other was in its file */
     CALLS,
 };
 
@@ -38,6 +39,7 @@ struct storm {
     char mount[1024], url[256];
     unsigned writers, lines, readers, togglers, few;
     pid_t daemon;
+    bool turns;
     unsigned char *known; /* [writers * lines] */
     atomic_bool over;     /* the writers are done */
     atomic_bool gone;     /* so is the daemon */

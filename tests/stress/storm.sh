@@ -8,9 +8,14 @@ needs_mounts
 needs_program sqlite3
 . "${0%/*}/findings.sh"
 : "${STORM:?the program that asks for it}"
-queue=${STRESS_QUEUE-5000} stop_s=5
+stop_s=5
 export STRESS_FEW=4
-! sanitized || stop_s=30
+if sanitized; then # which is ten times slower
+    export STRESS_LINES=${STRESS_LINES-200}
+    stop_s=30
+fi
+export STRESS_WRITERS=${STRESS_WRITERS-16} STRESS_LINES=${STRESS_LINES-1000}
+queue=${STRESS_QUEUE-$((STRESS_WRITERS * STRESS_LINES * 5 / 16))}
 
 start()
 {
