@@ -8,8 +8,8 @@
 #include "stages/stage.h"
 
 /* Sets the result's format and size. -EIO, and err says why, if it is missing, not of the size that
- * it had, or not what its name says: one that was not known to be whole in this boot is hashed, as a
- * power cut may have taken its data and left its name, and what is left can pass for a smaller
+ * it had, or not what its name says: one that was not known to be whole in this boot is hashed, as
+ * a power cut may have taken its data and left its name, and what is left can pass for a smaller
  * archive. */
 int blob_find(const struct stage_job *job, struct stage_result *result, struct err *err);
 
