@@ -50,6 +50,10 @@ class Run:
             act()
         except w.Died:
             died = True
+        except OSError:  # a dead mount's answer
+            if not self.world.ends_within(w.PATIENCE):
+                raise
+            died = True
         self.world.kill()
         hit = len(self.world.fault_lines()) > seen
         if died and not hit:

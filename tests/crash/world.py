@@ -231,8 +231,10 @@ class World:
                 pass  # it has died since, which changes nothing
 
     def ends_within(self, seconds):
+        """True as well where there is none."""
         try:
-            self.daemon.wait(seconds)
+            if self.daemon:
+                self.daemon.wait(seconds)
         except subprocess.TimeoutExpired:
             return False
         return True
