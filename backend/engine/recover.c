@@ -54,14 +54,20 @@ static void take_down(struct engine *e, struct image *image)
 
 /* --- states */
 
-static bool is_there(struct engine *e, const struct image *image)
+static bool has_blob(struct engine *e, const struct image *image)
 {
     int64_t size;
-    bool unpacked = paths_have_image(&e->paths, image->sha256, image->policy);
+    return paths_find_blob(&e->paths, image->sha256, &size) != FORMAT_UNKNOWN || errno != ENOENT;
+}
+
+/* What cannot be told is taken to be there: whoever needs it finds out. */
+static bool is_there(struct engine *e, const struct image *image)
+{
+    bool unpacked = paths_have_image(&e->paths, image->sha256, image->policy) || errno != ENOENT;
     switch (image->state) {
     case FSM_DOWNLOADED:
     case FSM_UNPACKING:
-        return unpacked || paths_find_blob(&e->paths, image->sha256, &size) != FORMAT_UNKNOWN;
+        return unpacked || has_blob(e, image);
     case FSM_UNPACKED: /* what was not published may have lost its contents with the power */
     case FSM_STORED:
     case FSM_ACTIVATING:

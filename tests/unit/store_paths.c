@@ -221,3 +221,22 @@ Test(paths, trash_is_told_from_names)
     cr_assert_not(paths_is_trash(".trash"));
     cr_assert_not(paths_is_trash(".probe"));
 }
+
+/* Else an unpacked image that cannot be looked at for a moment would be thrown away. */
+Test(paths, what_cannot_be_told_is_not_missing)
+{
+    int64_t size;
+    open_store();
+    cr_assert_not(paths_have_image(&p, DIGEST, POLICY_STRICT));
+    cr_assert_eq(errno, ENOENT);
+    cr_assert_eq(paths_find_blob(&p, DIGEST, &size), FORMAT_UNKNOWN);
+    cr_assert_eq(errno, ENOENT);
+    int images = p.images, blobs = p.blobs;
+    p.images = p.blobs = -1;
+    cr_assert_not(paths_have_image(&p, DIGEST, POLICY_STRICT));
+    cr_assert_eq(errno, EBADF);
+    cr_assert_eq(paths_find_blob(&p, DIGEST, &size), FORMAT_UNKNOWN);
+    cr_assert_eq(errno, EBADF);
+    p.images = images;
+    p.blobs = blobs;
+}

@@ -257,6 +257,8 @@ int unpack_run(const struct stage_job *job, struct stage_result *result, struct 
         info_read(job->paths->images, image, result, NULL);
         return 0;
     }
+    if (errno != ENOENT)
+        return err_sys(err, errno, "cannot look at images/%s", image);
     int gone = paths_discard(job->paths->images, image, err); /* a folder without its rootfs */
     if (gone < 0)
         return gone;
@@ -267,7 +269,9 @@ int unpack_run(const struct stage_job *job, struct stage_result *result, struct 
     result->entries = result->bytes = result->skipped = -1;
     result->format = paths_find_blob(job->paths, job->sha256, &result->size);
     if (result->format == FORMAT_UNKNOWN)
-        return err_set(err, ERR_INTERNAL, ENOENT, "there is no blob %s", job->sha256);
+        return errno == ENOENT
+                   ? err_set(err, ERR_INTERNAL, ENOENT, "there is no blob %s", job->sha256)
+                   : err_sys(err, errno, "cannot look at the blob %s", job->sha256);
     struct err why = {0};
     int r = attempt(job, part, result, &why);
     if (r == 0)
