@@ -255,12 +255,10 @@ class Trial:
             return
         check(refused in CONTRACT, "ctl/%s refuses with" % file, refused)
         said = (self.w.read("ctl/error_log") or "").splitlines()
-        check(said and " ctl/%s %s " % (file, refused) in said[-1] or refused == "ENOMEM",
+        check(said and " ctl/%s %s " % (file, refused) in said[-1],
               "ctl/%s refuses with" % file, refused, "and error_log says", said[-1:])
         self.outcome("refused " + refused)
         self.w.alive()
-        if file in ("remove", "deactivate", "activate"):
-            eventually("nothing is under way", lambda: True)
         again = self.w.write(file, line)
         check(again is None, "ctl/%s refuses with" % file, refused, "then", again,
               (self.w.read("ctl/error_log") or "").splitlines()[-1:])
@@ -568,7 +566,7 @@ class Broken(Trial):
                 self.acknowledged["other"] = None
             self.outcome("refused " + r if r else "acknowledged")
         w.alive()
-        if self.kind == "SQL":
+        if self.kind == "SQL" and self.hit():
             eventually("health says it", lambda: "database" in (w.read("health") or ""), 15)
             self.outcome("health says it")
 
@@ -612,11 +610,11 @@ def where(line):
 def run_one(options, archives, number):
     """(hit, outcomes, what is wrong or None)"""
     w = World("%s/run-%s-%d" % (WORK, options.kind, number))
-    words = [("break" if options.scenario == "broken" else "fail"), options.kind, str(number)]
+    broken = options.broken or options.scenario == "broken"
+    words = ["break" if broken else "fail", options.kind, str(number)]
     if options.errno:
         words.append(str(getattr(errno, options.errno)))
-    trial = SCENARIOS[options.scenario](w, archives, options.kind, options.errno,
-                                        options.scenario == "broken")
+    trial = SCENARIOS[options.scenario](w, archives, options.kind, options.errno, broken)
     wrong = None
     try:
         trial.run(":".join(words), number)
@@ -625,22 +623,12 @@ def run_one(options, archives, number):
         wrong = "%s %s: %s\n  %s\n" % (options.scenario, ":".join(words), e, where(trial.hit()))
         if os.environ.get("FAULTS_TRACE"):
             wrong += traceback.format_exc()
-        if w.process and w.process.poll() is None and "still not so" in str(e):
-            wrong += stacks(w.process.pid)
         wrong += "".join("    " + line + "\n" for line in (get(w.log) or "").splitlines()[-25:])
     hit = trial.hit()
     w.end()
     if not os.environ.get("FAULTS_KEEP") or not wrong:
         shutil.rmtree(w.root, ignore_errors=True)
     return hit, dict(trial.outcomes), wrong
-
-
-def stacks(pid):
-    if not shutil.which("gdb"):
-        return ""
-    out = subprocess.run(["gdb", "-p", str(pid), "-batch", "-ex", "thread apply all bt 12"],
-                         capture_output=True, text=True).stdout
-    return "\n".join(line for line in out.splitlines() if line.startswith(("#", "Thread"))) + "\n"
 
 
 def work(options, archives, counter, misses, results):
@@ -667,7 +655,10 @@ def main():
     p.add_argument("--first", type=int, default=1)
     p.add_argument("--last", type=int, default=0)
     p.add_argument("--step", type=int, default=1)
+    p.add_argument("--break", dest="broken", action="store_true")
     options = p.parse_args()
+    if "ASAN_OPTIONS" in os.environ and options.step > 1:
+        options.step *= 3
     options.kind, _, options.errno = options.kind.partition(":")
     with open(WORK + "/archives.json") as f:
         archives = Archives(json.load(f))
