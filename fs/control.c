@@ -89,7 +89,9 @@ static int parse_fetch(char *line, struct backend_fetch *f, struct err *err)
         return r;
     char *name = n == 3 ? strdup(fields[2]) : name_of(fields[0]);
     f->name = name;
-    if (name && backend_name_valid(name, strlen(name)))
+    if (!name)
+        return err_sys(err, ENOMEM, "cannot hold the write");
+    if (backend_name_valid(name, strlen(name)))
         return 0;
     return refuse(err, n == 3 ? "a name is 1 to 128 of A-Z a-z 0-9 . _ - and begins with a letter "
                                 "or digit"

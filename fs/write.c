@@ -90,7 +90,9 @@ static void submit(fuse_req_t req, enum tree_node node, struct control *c, const
 {
     struct pending *p = new_pending(req, node, "", bytes, size);
     if (!p) {
-        fuse_reply_err(req, ENOMEM);
+        struct err err = {0};
+        err_sys(&err, ENOMEM, "cannot hold the write");
+        refuse(req, node, bytes + c->line_at, c->line_len, &err);
         return;
     }
     p->size = size;

@@ -61,17 +61,20 @@ static bool have_blob(struct engine *e, const struct image *image)
     int64_t size;
     char name[PATHS_FILE_MAX];
     enum format format = paths_find_blob(&e->paths, image->sha256, &size);
-    if (format == FORMAT_UNKNOWN || image->size < 0 || size == image->size)
-        return format != FORMAT_UNKNOWN;
+    if (format == FORMAT_UNKNOWN)
+        return errno != ENOENT;
+    if (image->size < 0 || size == image->size)
+        return true;
     log_warn(image->name, "the download has %lld bytes, not %lld: it is fetched anew",
              (long long)size, (long long)image->size);
     paths_blob(name, image->sha256, format);
     return paths_discard(e->paths.blobs, name, NULL) < 0;
 }
 
+/* What cannot be told is taken to be there: whoever needs it finds out. */
 static bool is_there(struct engine *e, const struct image *image)
 {
-    bool unpacked = paths_have_image(&e->paths, image->sha256, image->policy);
+    bool unpacked = paths_have_image(&e->paths, image->sha256, image->policy) || errno != ENOENT;
     switch (image->state) {
     case FSM_DOWNLOADED:
     case FSM_UNPACKING:

@@ -199,15 +199,20 @@ void paths_image_part(char out[static PATHS_FILE_MAX], const char *sha256, enum 
 
 enum format paths_find_blob(const struct paths *p, const char *sha256, int64_t *size)
 {
+    int why = ENOENT;
     for (enum format f = FORMAT_TAR; f < FORMATS; f++) {
         char name[PATHS_FILE_MAX];
         struct stat st;
         paths_blob(name, sha256, f);
-        if (fstatat(p->blobs, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
+        int r = fstatat(p->blobs, name, &st, AT_SYMLINK_NOFOLLOW);
+        if (r == 0 && S_ISREG(st.st_mode)) {
             *size = st.st_size;
             return f;
         }
+        if (r < 0 && errno != ENOENT)
+            why = errno;
     }
+    errno = why;
     return FORMAT_UNKNOWN;
 }
 
@@ -217,7 +222,11 @@ bool paths_have_image(const struct paths *p, const char *sha256, enum policy pol
     paths_image(name, sha256, policy);
     size_t len = strlen(name);
     snprintf(name + len, sizeof name - len, "/rootfs");
-    return faccessat(p->images, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    if (faccessat(p->images, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return true;
+    if (errno == ENOTDIR) /* something else has its place */
+        errno = ENOENT;
+    return false;
 }
 
 int paths_discard(int dirfd, const char *name, struct err *err)

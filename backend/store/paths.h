@@ -52,8 +52,10 @@ void paths_image(char out[static PATHS_FILE_MAX], const char *sha256, enum polic
 /* images/<key>.part: while it is being unpacked */
 void paths_image_part(char out[static PATHS_FILE_MAX], const char *sha256, enum policy policy);
 
-/* The format of the blob of that digest; FORMAT_UNKNOWN if there is none. *size in bytes. */
+/* The format of the blob of that digest; FORMAT_UNKNOWN if there is none, then errno is ENOENT, or
+ * if it cannot be told, then it is something else. *size in bytes. */
 enum format paths_find_blob(const struct paths *p, const char *sha256, int64_t *size);
+/* Likewise with errno: what cannot be told must not be taken for missing. */
 bool paths_have_image(const struct paths *p, const char *sha256, enum policy policy);
 
 /* Renames dirfd/name out of the way, under a name that paths_is_trash() knows and that no image,

@@ -240,3 +240,22 @@ Test(paths, a_folder_that_is_not_in_place_is_named)
     cr_assert_eq(rename(dir, away), 0);
     cr_assert_eq(paths_in_place(&p, &err), -ESTALE);
 }
+
+/* Else an unpacked image that cannot be looked at for a moment would be thrown away. */
+Test(paths, what_cannot_be_told_is_not_missing)
+{
+    int64_t size;
+    open_store();
+    cr_assert_not(paths_have_image(&p, DIGEST, POLICY_STRICT));
+    cr_assert_eq(errno, ENOENT);
+    cr_assert_eq(paths_find_blob(&p, DIGEST, &size), FORMAT_UNKNOWN);
+    cr_assert_eq(errno, ENOENT);
+    int images = p.images, blobs = p.blobs;
+    p.images = p.blobs = -1;
+    cr_assert_not(paths_have_image(&p, DIGEST, POLICY_STRICT));
+    cr_assert_eq(errno, EBADF);
+    cr_assert_eq(paths_find_blob(&p, DIGEST, &size), FORMAT_UNKNOWN);
+    cr_assert_eq(errno, EBADF);
+    p.images = images;
+    p.blobs = blobs;
+}

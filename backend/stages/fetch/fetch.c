@@ -5,6 +5,7 @@
 #include "stages/fetch/part.h"
 #include "stages/fetch/transport.h"
 
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
@@ -178,6 +179,8 @@ int fetch_run(const struct stage_job *job, struct stage_result *result, struct e
     result->format = paths_find_blob(job->paths, job->sha256, &result->size);
     if (result->format != FORMAT_UNKNOWN)
         return 0;
+    if (errno != ENOENT)
+        return err_sys(err, errno, "cannot look for the blob");
     struct fetch f = {.job = job, .result = result, .total = -1};
     struct err why = {0};
     int r = attempt(&f, &why);

@@ -165,10 +165,12 @@ static int ask_as_upper(const struct layer *l)
     return mount < 0 ? mount : 0;
 }
 
-/* Want of memory or descriptors is no answer: a layer that may be in use must not be taken away. */
-static bool is_no_answer(int r)
+/* The kernel looked, and what it does not like is not that someone else has the layer. Whatever
+ * else kept it from looking (no memory, a disk that fails) is no answer: a layer that may be in use
+ * must not be taken away. */
+static bool is_free(int r)
 {
-    return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -EAGAIN || r == -EINTR;
+    return r == 0 || r == -EINVAL || r == -ESTALE;
 }
 
 int layer_in_use(const struct paths *paths, const char *name)
@@ -184,5 +186,5 @@ int layer_in_use(const struct paths *paths, const char *name)
     io_remove_tree(l.dir, SCRATCH);
     if (r != 0 && r != -EBUSY)
         r = ask_as_upper(&l);
-    return r == -EBUSY || is_no_answer(r) ? r : 0;
+    return is_free(r) ? 0 : r;
 }

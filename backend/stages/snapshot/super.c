@@ -45,9 +45,9 @@ static int configure(int context, const struct option *options, size_t n, struct
     for (size_t i = 0; i < n; i++)
         if (fsconfig(context, FSCONFIG_SET_STRING, options[i].key, options[i].value, 0) < 0) {
             int num = errno;
-            return err_set(err, ERR_MOUNT_FAILED, num, "overlay option %s=%s: %s (%s)",
-                           options[i].key, options[i].value, strerror(num),
-                           explanation(context, why, sizeof why));
+            return err_set(err, ERR_MOUNT_FAILED, num == EINVAL ? ENOTSUP : num,
+                           "overlay option %s=%s: %s (%s)", options[i].key, options[i].value,
+                           strerror(num), explanation(context, why, sizeof why));
         }
     if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
         return 0;

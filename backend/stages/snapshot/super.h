@@ -14,7 +14,8 @@ struct super {
 };
 
 /* Makes it, mounted nowhere, and returns a detached mount of it with the policy's flags, which
- * ends when that descriptor is closed; or -errno. */
+ * ends when that descriptor is closed; or -errno: -EINVAL is the kernel's word on the three
+ * together, what it does not know is -ENOTSUP. */
 int super_make(const struct super *s, enum policy policy, struct err *err);
 
 /* Attaches a detached mount at dirfd/name, whole from the first moment on. */

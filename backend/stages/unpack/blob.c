@@ -68,6 +68,8 @@ int blob_find(const struct stage_job *job, struct stage_result *result, struct e
     int64_t size = 0;
     result->format = paths_find_blob(job->paths, job->sha256, &size);
     result->size = size;
+    if (result->format == FORMAT_UNKNOWN && errno != ENOENT)
+        return err_sys(err, errno, "cannot look at the blob %s", job->sha256);
     if (result->format == FORMAT_UNKNOWN) {
         err_set(err, ERR_IO, EIO, "the download is gone from the store: there is no blob %s",
                 job->sha256);

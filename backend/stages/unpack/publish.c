@@ -39,6 +39,8 @@ int publish_run(const struct stage_job *job, struct stage_result *result, struct
         paths_discard(images, part, NULL);
         return sync_images(images, err);
     }
+    if (errno != ENOENT)
+        return err_sys(err, errno, "cannot look at images/%s", image);
     int r = ensure_whole(job, part, result, err);
     if (r < 0)
         return r;

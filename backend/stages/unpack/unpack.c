@@ -300,6 +300,8 @@ int unpack_run(const struct stage_job *job, struct stage_result *result, struct 
         info_read(job->paths->images, image, result, NULL);
         return 0;
     }
+    if (errno != ENOENT)
+        return err_sys(err, errno, "cannot look at images/%s", image);
     int gone = paths_discard(job->paths->images, image, err); /* a folder without its rootfs */
     if (gone < 0)
         return gone;
