@@ -71,8 +71,7 @@ static void put_blob(struct fixture *f, enum fake_action action, uint32_t arg)
     struct fake_script s = {action, arg, f->data.len, f->wire.len};
     int fd CLEANUP_CLOSE = openat(f->paths.blobs, SHA ".tar", O_WRONLY | O_CREAT | O_TRUNC, 0600);
     cr_assert(fd >= 0);
-    cr_assert_eq(io_write(fd, &s, sizeof s), 0);
-    cr_assert_eq(io_write(fd, f->data.data, f->data.len), 0);
+    cr_assert(io_write(fd, &s, sizeof s) == 0 && io_write(fd, f->data.data, f->data.len) == 0);
     cr_assert_eq(io_write(fd, f->wire.data, f->wire.len), 0);
     boot_mark(fd); /* else its digest would be looked at, which is not SHA */
 }
