@@ -202,16 +202,34 @@ static bool is_orphan_image(struct engine *e, const char *name)
     return dot && strcmp(dot, ".part") == 0;
 }
 
+/* A database that was brought back from a backup, or has lost its last commits, does not know of
+ * images that have come since: what was written to them is not ours to delete. */
+static void keep_aside(struct engine *e, const char *name)
+{
+    char kept[PATHS_FILE_MAX];
+    struct err err = {0};
+    if (paths_keep_aside(e->paths.overlays, name, kept, &err) < 0)
+        log_warn(name, "%s", err.text);
+    else
+        log_warn(name,
+                 "the database does not know of the image whose layer this was: it is kept "
+                 "in %s/overlays/%s; remove it, or take from it what you need",
+                 e->paths.dir, kept);
+}
+
 /* A layer that someone still writes to is never taken away, whatever the database knows. */
 static bool is_orphan_overlay(struct engine *e, const char *name)
 {
     struct err err = {0};
+    bool removed = false;
     if (registry_named(e->registry, name))
         return false;
-    if (e->settings.snapshot->unmount(&e->paths, name, "", POLICY_STRICT, &err) == 0)
-        return true;
-    log_warn(name, "the layer of an image that was removed stays: %s", err.text);
-    return false;
+    if (e->settings.snapshot->unmount(&e->paths, name, "", POLICY_STRICT, &err) < 0 ||
+        images_was_removed(e->db, name, &removed, &err) < 0)
+        log_warn(name, "the layer of an image that is not known stays: %s", err.text);
+    else if (!removed)
+        keep_aside(e, name);
+    return removed;
 }
 
 static void discard_orphans(struct engine *e, int dirfd,

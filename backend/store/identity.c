@@ -67,7 +67,7 @@ static void tell_way_out(const struct paths *p, const char *database, struct err
     snprintf(err->text + len, sizeof err->text - len,
              ". Store %s takes no other database than its own: give that one with --db. If it is "
              "lost, begin anew: move away what there is of %s, and remove %s/" ID_FILE
-             "; all images and layers in the store are removed then",
+             "; the images in the store are removed then, its layers kept as overlays/.kept-*",
              p->dir, database, p->dir);
 }
 

@@ -32,4 +32,8 @@ int images_delete(struct db *db, int64_t id, struct err *err);
 int images_history(struct db *db, const struct images_row *row, const char *from, const char *to,
                    int64_t time, struct err *err);
 
+/* Is the last that the history knows of that name its removal? Not so of a name that it does not
+ * know. */
+int images_was_removed(struct db *db, const char *name, bool *removed, struct err *err);
+
 #endif

@@ -242,6 +242,17 @@ int paths_discard(int dirfd, const char *name, struct err *err)
     return err_sys(err, errno, "cannot move %s out of the way", name);
 }
 
+int paths_keep_aside(int dirfd, const char *name, char kept[static PATHS_FILE_MAX], struct err *err)
+{
+    unsigned serial = 0;
+    do
+        snprintf(kept, PATHS_FILE_MAX, ".kept-%.*s-%u", PATHS_NAME_MAX, name, ++serial);
+    while (renameat2(dirfd, name, dirfd, kept, RENAME_NOREPLACE) < 0 && errno == EEXIST);
+    if (faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || fsync(dirfd) < 0)
+        return err_sys(err, errno, "cannot move %s aside", name);
+    return 0;
+}
+
 bool paths_is_trash(const char *name)
 {
     return strncmp(name, TRASH, sizeof TRASH - 1) == 0;

@@ -259,3 +259,17 @@ Test(paths, what_cannot_be_told_is_not_missing)
     p.images = images;
     p.blobs = blobs;
 }
+
+Test(paths, what_is_kept_aside_takes_no_ones_place)
+{
+    char kept[PATHS_FILE_MAX];
+    open_store();
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(mkdirat(p.overlays, "web", 0700), 0);
+        cr_assert_eq(paths_keep_aside(p.overlays, "web", kept, &err), 0, "%s", err.text);
+        cr_assert_str_eq(kept, i ? ".kept-web-2" : ".kept-web-1");
+        cr_assert_eq(faccessat(p.overlays, kept, F_OK, 0), 0);
+    }
+    cr_assert_not(paths_is_trash(kept));
+    cr_assert_eq(paths_keep_aside(-1, "web", kept, &err), -EBADF);
+}

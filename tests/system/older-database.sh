@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# A database from a backup does not know of images that have come since: what was written to their
+# layers is kept aside, and the name can be used again; the layer of a removed image is not kept.
+. "${0%/*}/functions.sh"
+needs_mounts
+needs_program sqlite3
+start_httpd
+start_daemon
+active early
+sqlite3 "$db" "VACUUM INTO '$work/backup.db'"
+active late
+echo mine >"$mnt/images/late/rootfs/etc/mine"
+stop_daemon
+rm -f "$db" "$db"-*
+cp "$work/backup.db" "$db"
+
+start_daemon
+wait_state early ACTIVE
+is "images" "$(ls "$mnt/images")" early
+kept=$store/overlays/.kept-late-1
+is "what was written" "$(cat "$kept/upper/etc/mine")" mine
+grep -q "image=late .*kept in .*/overlays/.kept-late-1" "$log" || fail "nothing is said"
+active late
+[ ! -e "$mnt/images/late/rootfs/etc/mine" ] || fail "the new image shows the old one's layer"
+echo second >"$mnt/images/late/rootfs/etc/mine"
+stop_daemon
+rm -f "$db" "$db"-*
+cp "$work/backup.db" "$db"
+start_daemon
+is "the first" "$(cat "$kept/upper/etc/mine")" mine
+is "the second" "$(cat "$store/overlays/.kept-late-2/upper/etc/mine")" second
+
+# The crash that came between a removal and its layer's
+succeeds write "$mnt/ctl/remove" 'early\n'
+stop_daemon
+mkdir -p "$store/overlays/early/upper"
+start_daemon
+is "layers" "$(ls -A "$store/overlays" | tr '\n' ' ')" ".kept-late-1 .kept-late-2 "
