@@ -285,7 +285,7 @@ class World:
         kept = self.kept(states)
         self.until(lambda: not self.leftovers(kept), "end of leftovers")
         for name in os.listdir(self.store):
-            if name not in (".id", ".lock", "blobs", "images", "overlays", "active"):
+            if name not in (".id", ".key", ".lock", "blobs", "images", "overlays", "active"):
                 raise Wrong("the store holds %s" % name)
         active = sorted(n for n, state in states.items() if state == "ACTIVE")
         mounted = sorted(os.path.relpath(p, self.store + "/active")
