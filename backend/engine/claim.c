@@ -127,9 +127,12 @@ static int claim_all(struct engine *e, enum queue_pool pool)
 
 void claim_dispatch(struct engine *e)
 {
+    int64_t now = text_monotonic_ms();
     e->held = false;
-    if (e->trouble.num && text_monotonic_ms() < e->next_postponed)
+    if (e->trouble.num && now < e->next_postponed)
         return;
+    if (e->trouble.num)
+        e->next_postponed = now + ENGINE_POSTPONE_MS;
     for (size_t pool = 0; pool < QUEUE_POOLS; pool++)
         if (claim_all(e, (enum queue_pool)pool) < 0)
             return;

@@ -88,7 +88,7 @@ static int refuse_layer(struct engine *e, const char *name, struct err *err)
     int r = e->settings.snapshot->unmount(&e->paths, name, "", POLICY_STRICT, err);
     if (r == 0) {
         e->layers_synced = false;
-        r = snapshot_discard(&e->paths, name, err);
+        r = recover_layer(e, name, err);
     }
     if (r < 0)
         err_context(err, "%s: a removed image of that name is not quite gone", name);
@@ -305,8 +305,11 @@ static void give_up(struct engine *e, struct image *image, const struct err *err
         mount_again(e, image);
     struct request *request = steal_ptr(image->waits);
     image->removing = false;
-    registry_hide_rootfs(e->registry, image->id, false);
-    work_resume(e, image);
+    registry_hide_rootfs(e->registry, image->id,
+                         image->state == FSM_ACTIVE &&
+                             !e->settings.snapshot->mounted(&e->paths, image->name));
+    if (!image->due)
+        work_resume(e, image);
     request_reply(request, err);
 }
 

@@ -175,6 +175,9 @@ void chores_unreferenced(struct engine *e, const char *sha256);
 
 /* Reads the database and reconciles it with what is on disk and mounted. Before start. */
 int recover_run(struct engine *e, struct err *err);
+/* Takes the layer overlays/<name> of no image out of the way: the one of a removed image is
+ * discarded, one that the database does not know of is kept aside. It is not in use. */
+int recover_layer(struct engine *e, const char *name, struct err *err);
 /* Sets `mounted` of every image as it is now. */
 int recover_see_mounts(struct engine *e, struct err *err);
 

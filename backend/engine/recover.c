@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The database is trusted for what is wanted, the file system for what is there. */
@@ -202,34 +203,51 @@ static bool is_orphan_image(struct engine *e, const char *name)
     return dot && strcmp(dot, ".part") == 0;
 }
 
+static bool made_before(int dirfd, const char *name, int64_t ms)
+{
+    struct statx stx;
+    return statx(dirfd, name, AT_SYMLINK_NOFOLLOW, STATX_BTIME, &stx) == 0 &&
+           (stx.stx_mask & STATX_BTIME) &&
+           stx.stx_btime.tv_sec * 1000 + stx.stx_btime.tv_nsec / 1000000 <= ms;
+}
+
 /* A database that was brought back from a backup, or has lost its last commits, does not know of
  * images that have come since: what was written to them is not ours to delete. */
-static void keep_aside(struct engine *e, const char *name)
+int recover_layer(struct engine *e, const char *name, struct err *err)
 {
     char kept[PATHS_FILE_MAX];
-    struct err err = {0};
-    if (paths_keep_aside(e->paths.overlays, name, kept, &err) < 0)
-        log_warn(name, "%s", err.text);
-    else
-        log_warn(name,
-                 "the database does not know of the image whose layer this was: it is kept "
-                 "in %s/overlays/%s; remove it, or take from it what you need",
-                 e->paths.dir, kept);
+    int64_t removed;
+    int r = images_removed_at(e->db, name, &removed, err);
+    if (r < 0)
+        return r;
+    if (removed && made_before(e->paths.overlays, name, removed))
+        return snapshot_discard(&e->paths, name, err);
+    if ((r = paths_keep_aside(e->paths.overlays, name, kept, err)) < 0)
+        return r;
+    log_warn(name,
+             "the database does not know of the image whose layer this was: it is kept in "
+             "%s/overlays/%s; remove it, or take from it what you need",
+             e->paths.dir, kept);
+    return 0;
 }
 
 /* A layer that someone still writes to is never taken away, whatever the database knows. */
-static bool is_orphan_overlay(struct engine *e, const char *name)
+static void take_orphan_layer(struct engine *e, const char *name)
 {
     struct err err = {0};
-    bool removed = false;
     if (registry_named(e->registry, name))
-        return false;
+        return;
     if (e->settings.snapshot->unmount(&e->paths, name, "", POLICY_STRICT, &err) < 0 ||
-        images_was_removed(e->db, name, &removed, &err) < 0)
+        recover_layer(e, name, &err) < 0)
         log_warn(name, "the layer of an image that is not known stays: %s", err.text);
-    else if (!removed)
-        keep_aside(e, name);
-    return removed;
+}
+
+static void take_orphan_layers(struct engine *e)
+{
+    DIR *dir CLEANUP_CLOSEDIR = io_list(e->paths.overlays);
+    for (struct dirent *d; dir && (d = readdir(dir));)
+        if (d->d_name[0] != '.')
+            take_orphan_layer(e, d->d_name);
 }
 
 static void discard_orphans(struct engine *e, int dirfd,
@@ -268,7 +286,7 @@ int recover_run(struct engine *e, struct err *err)
     if ((r = reconcile(e, err)) < 0)
         return r;
     discard_orphans(e, e->paths.blobs, is_orphan_blob);
-    discard_orphans(e, e->paths.overlays, is_orphan_overlay);
+    take_orphan_layers(e);
     chores_sweep(e, NULL);
     return 0;
 }

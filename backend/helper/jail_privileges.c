@@ -13,8 +13,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define NOBODY     65534
-#define NAMESPACES (CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC)
+#define NOBODY 65534
 
 /* An empty directory, mounted nowhere. Open to all: where our id is not mapped, not even we could
  * enter another. */
@@ -56,8 +55,9 @@ static bool own_namespaces(void)
 {
     int ns CLEANUP_CLOSE = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
     int root CLEANUP_CLOSE = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (unshare(NAMESPACES) < 0)
-        return false;
+    bool others = unshare(CLONE_NEWNET | CLONE_NEWIPC) == 0; /* that may take its time */
+    if (unshare(CLONE_NEWNS) < 0)
+        return others;
     if (!leave_mounts())
         go_back(ns, root);
     return true;

@@ -171,12 +171,13 @@ int images_history(struct db *db, const struct images_row *row, const char *from
     return db_run(db, s, err);
 }
 
-int images_was_removed(struct db *db, const char *name, bool *removed, struct err *err)
+int images_removed_at(struct db *db, const char *name, int64_t *when, struct err *err)
 {
     sqlite3_stmt *s = db_query(db, QUERY_HISTORY_LAST);
     sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
     int rc = sqlite3_step(s);
-    *removed = rc == SQLITE_ROW && *column(s, 0) == '\0';
+    bool removed = rc == SQLITE_ROW && *column(s, 0) == '\0';
+    *when = removed ? sqlite3_column_int64(s, 1) : 0;
     sqlite3_reset(s);
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_error(db, "read the history", err);
 }

@@ -32,8 +32,7 @@ int images_delete(struct db *db, int64_t id, struct err *err);
 int images_history(struct db *db, const struct images_row *row, const char *from, const char *to,
                    int64_t time, struct err *err);
 
-/* Is the last that the history knows of that name its removal? Not so of a name that it does not
- * know. */
-int images_was_removed(struct db *db, const char *name, bool *removed, struct err *err);
+/* When that name was removed, ms, if the history knows no more of it since; else 0. */
+int images_removed_at(struct db *db, const char *name, int64_t *when, struct err *err);
 
 #endif

@@ -63,8 +63,8 @@ bool paths_have_image(const struct paths *p, const char *sha256, enum policy pol
  * crash too. */
 int paths_discard(int dirfd, const char *name, struct err *err);
 bool paths_is_trash(const char *name);
-/* Renames dirfd/name to `kept`, a name that no image, blob or overlay can have, and which is nobody's
- * to remove but the user's. */
+/* Renames dirfd/name to `kept`, a name that no image, blob or overlay can have, and which is
+ * nobody's to remove but the user's. */
 int paths_keep_aside(int dirfd, const char *name, char kept[static PATHS_FILE_MAX],
                      struct err *err);
 /* Removes all trash below dirfd. */

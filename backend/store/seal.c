@@ -49,6 +49,8 @@ static int load_key(struct seal *s, const struct paths *p, struct err *err)
     OPENSSL_cleanse(found, sizeof found);
     if (n == KEY_BYTES)
         return 0;
+    if (n < 0 && n != -ENOENT && n != -EISDIR && n != -ELOOP) /* it may be a good one */
+        return err_sys(err, (int)-n, "cannot read %s/" KEY_FILE, p->dir);
     int r = n == -ENOENT ? 0 : set_aside(p, err);
     return r < 0 ? r : make_key(s, p, err);
 }

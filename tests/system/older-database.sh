@@ -30,9 +30,17 @@ start_daemon
 is "the first" "$(cat "$kept/upper/etc/mine")" mine
 is "the second" "$(cat "$store/overlays/.kept-late-2/upper/etc/mine")" second
 
-# The crash that came between a removal and its layer's
+# The crash that came between a removal and its layer's: that one is older than the removal.
+mkdir -p "$work/left/upper"
+sleep 0.1
 succeeds write "$mnt/ctl/remove" 'early\n'
 stop_daemon
-mkdir -p "$store/overlays/early/upper"
+mv "$work/left" "$store/overlays/early"
 start_daemon
+nothing_half_done
 is "layers" "$(ls -A "$store/overlays" | tr '\n' ' ')" ".kept-late-1 .kept-late-2 "
+
+# One that has come after a removal, of which only a newer database would know.
+mkdir -p "$store/overlays/early/upper"
+active early
+[ -d "$store/overlays/.kept-early-1/upper" ] || fail "fetching the name has taken a layer away"

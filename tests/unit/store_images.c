@@ -460,20 +460,20 @@ Test(images, a_database_that_a_crash_left_half_converted)
 }
 
 /* What a crash has left of a removed image may go; what the history has not seen go may not. */
-Test(images, whether_a_name_was_removed)
+Test(images, when_a_name_was_removed)
 {
-    bool removed = true;
+    int64_t removed = -1;
     struct images_row row = web;
     row.id = insert(&web);
-    cr_assert_eq(images_was_removed(db, "web", &removed, &err), 0);
-    cr_assert_not(removed, "nobody knows it");
+    cr_assert_eq(images_removed_at(db, "web", &removed, &err), 0);
+    cr_assert_eq(removed, 0, "nobody knows it");
     cr_assert_eq(images_history(db, &row, "", "NEW", 1, &err), 0);
-    cr_assert_eq(images_was_removed(db, "web", &removed, &err), 0);
-    cr_assert_not(removed);
+    cr_assert_eq(images_removed_at(db, "web", &removed, &err), 0);
+    cr_assert_eq(removed, 0);
     cr_assert_eq(images_history(db, &row, "NEW", "", 2, &err), 0);
-    cr_assert_eq(images_was_removed(db, "web", &removed, &err), 0);
-    cr_assert(removed);
+    cr_assert_eq(images_removed_at(db, "web", &removed, &err), 0);
+    cr_assert_eq(removed, 2);
     cr_assert_eq(images_history(db, &row, "", "NEW", 1, &err), 0, "the clock was set back");
-    cr_assert_eq(images_was_removed(db, "web", &removed, &err), 0);
-    cr_assert_not(removed, "made anew");
+    cr_assert_eq(images_removed_at(db, "web", &removed, &err), 0);
+    cr_assert_eq(removed, 0, "made anew");
 }

@@ -48,11 +48,19 @@ static void describe(pid_t pid, char *out, size_t size)
     snprintf(out, size, "pid %d (%s)", (int)pid, comm);
 }
 
+/* Anyone may bear a helper's name; ours are children of ours. */
 static bool is_helper(pid_t pid)
 {
-    char comm[COMM_MAX];
-    name_of(pid, comm);
-    return strcmp(comm, WIRE_HELPER_NAME) == 0;
+    char path[64], stat[256] = "", state;
+    int parent = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *f CLEANUP_FCLOSE = fopen(path, "re");
+    if (!f || !fgets(stat, sizeof stat, f))
+        return false;
+    const char *comm = strchr(stat, '('), *end = strrchr(stat, ')');
+    return comm && end && sscanf(end, ") %c %d", &state, &parent) == 2 && parent == getpid() &&
+           (size_t)(end - comm - 1) == strlen(WIRE_HELPER_NAME) &&
+           strncmp(comm + 1, WIRE_HELPER_NAME, strlen(WIRE_HELPER_NAME)) == 0;
 }
 
 struct user {
@@ -163,7 +171,7 @@ static bool holds(void *ctx, pid_t pid)
     struct holder *h = s->holder;
     char path[64], who[128];
     snprintf(path, sizeof path, "/proc/%d/mountinfo", (int)pid);
-    if (!is_new(s, pid) || mountinfo_each(path, is_held, h) != 1 || is_helper(pid))
+    if (is_helper(pid) || !is_new(s, pid) || mountinfo_each(path, is_held, h) != 1)
         return false;
     describe(pid, who, sizeof who);
     h->pid = pid;

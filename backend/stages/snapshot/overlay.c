@@ -23,7 +23,7 @@
 /* A holder that nobody can name may be a passing one: how long it is looked again, and how often at
  * the least. A helper needs from 0.5 ms (no other mounts) to 6 ms (200), if it gets a processor. */
 #define SETTLE_MS      300
-#define SETTLE_TRIES   20
+#define SETTLE_TRIES   5
 #define SETTLE_STEP_NS 2000000
 
 #define PROBE ".probe" /* a layer for the start; no name begins with a dot */
@@ -66,7 +66,7 @@ static int in_use(const struct paths *p, const char *name, dev_t dev, struct hol
     for (int tries = 1;; tries++) {
         *h = (struct holder){.upper = upper, .dev = dev};
         int r = layer_in_use(p, name);
-        if (r == -EBUSY)
+        if (r < 0) /* also where it cannot be told: who has it can lend it back */
             holder_find(h);
         h->upper = NULL;
         if (r == 0)

@@ -7,20 +7,29 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 
 #define CHUNK (256 * 1024)
 
-static bool hash_file(int fd, char hex[static DIGEST_HEX_MAX])
+static bool is_cancelled(const struct stage_job *job)
+{
+    struct pollfd p = {.fd = job->cancel_fd, .events = POLLIN};
+    return poll(&p, 1, 0) > 0;
+}
+
+/* 0, or a negative errno: then nothing is known of it. */
+static int hash_file(const struct stage_job *job, int fd, char hex[static DIGEST_HEX_MAX])
 {
     struct digest *digest = digest_new();
     char *chunk CLEANUP_FREE = malloc(CHUNK);
-    ssize_t n = digest && chunk ? 1 : -1;
-    while (n > 0 && (n = io_read(fd, chunk, CHUNK)) > 0)
+    ssize_t n = digest && chunk ? 1 : -ENOMEM;
+    while (n > 0 && (n = is_cancelled(job) ? -ECANCELED : io_read(fd, chunk, CHUNK)) > 0)
         digest_add(digest, chunk, (size_t)n);
-    bool known = n == 0 && digest_hex(digest, hex);
+    if (n == 0 && !digest_hex(digest, hex))
+        n = -ENOMEM;
     digest_free(digest);
-    return known;
+    return (int)n;
 }
 
 static int open_blob(const struct stage_job *job, enum format format)
@@ -46,21 +55,32 @@ static int discard(const struct stage_job *job, struct stage_result *result, str
     return paths_discard(job->paths->blobs, name, err);
 }
 
-int blob_suspect(const struct stage_job *job, struct stage_result *result, struct err *err)
+/* 0 if it is whole, and noted to be; -EIO if it was not, and is gone; another errno if that cannot
+ * be told. */
+static int judge(const struct stage_job *job, int fd, struct stage_result *result, struct err *err)
 {
     char hex[DIGEST_HEX_MAX];
-    int fd CLEANUP_CLOSE = open_blob(job, result->format);
-    if (fd < 0 || !hash_file(fd, hex))
-        return 0;
+    int r = hash_file(job, fd, hex);
+    if (r < 0)
+        return r == -ECANCELED ? err_set(err, ERR_CANCELLED, ECANCELED, "cancelled")
+                               : err_sys(err, -r, "cannot read the download in the store");
     if (strcmp(hex, job->sha256) == 0) {
         boot_mark(fd);
         return 0;
     }
-    if (discard(job, result, NULL) < 0)
-        return 0;
+    if ((r = discard(job, result, err)) < 0)
+        return r;
     err_set(err, ERR_CHECKSUM_MISMATCH, EIO,
             "the download in the store was damaged: expected %s, got %s", job->sha256, hex);
     return start_anew(result);
+}
+
+void blob_suspect(const struct stage_job *job, struct stage_result *result, struct err *err)
+{
+    struct err why = {0};
+    int fd CLEANUP_CLOSE = open_blob(job, result->format);
+    if (fd >= 0 && judge(job, fd, result, &why) < 0 && result->retry == RETRY_SCRATCH)
+        *err = why;
 }
 
 int blob_find(const struct stage_job *job, struct stage_result *result, struct err *err)
@@ -82,5 +102,5 @@ int blob_find(const struct stage_job *job, struct stage_result *result, struct e
         return discard(job, result, err) < 0 ? -err->num : start_anew(result);
     }
     int fd CLEANUP_CLOSE = open_blob(job, result->format);
-    return fd < 0 || boot_marked(fd) ? 0 : blob_suspect(job, result, err);
+    return fd < 0 || boot_marked(fd) ? 0 : judge(job, fd, result, err);
 }

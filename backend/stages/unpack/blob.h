@@ -13,8 +13,8 @@
  * archive. */
 int blob_find(const struct stage_job *job, struct stage_result *result, struct err *err);
 
-/* Asked when an archive turns out to be damaged, whether that is the download's fault: -EIO, and
- * err becomes checksum-mismatch with both digests; else 0, and err stays as it is. */
-int blob_suspect(const struct stage_job *job, struct stage_result *result, struct err *err);
+/* Asked when an archive turns out to be damaged, whether that is the download's fault: err becomes
+ * checksum-mismatch with both digests then; else it stays as it is. */
+void blob_suspect(const struct stage_job *job, struct stage_result *result, struct err *err);
 
 #endif
