@@ -19,6 +19,6 @@ fetch "$httpd/range/web.tar.gz" "$sum" web
 wait_state web ACTIVE
 same_tree web
 rmdir "$mnt/images/web"
+nothing_half_done # what is in the trash at a stop stays until the next start
 stop_daemon
 no_mounts
-nothing_half_done
