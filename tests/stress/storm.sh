@@ -8,7 +8,7 @@ needs_mounts
 needs_program sqlite3
 . "${0%/*}/findings.sh"
 : "${STORM:?the program that asks for it}"
-stop_s=5
+stop_s=20
 export STRESS_FEW=4
 if sanitized; then # which is ten times slower
     export STRESS_LINES=${STRESS_LINES-200}

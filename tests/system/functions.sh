@@ -408,7 +408,7 @@ end_process()
 {
     local i
     kill -"$2" "$1" 2>/dev/null || return 0
-    for i in {1..250}; do
+    for i in {1..1000}; do
         kill -0 "$1" 2>/dev/null || return 0
         sleep 0.02
     done
