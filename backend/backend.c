@@ -19,7 +19,12 @@ int backend_open(struct backend **out, const struct backend_config *config, stru
     if (!b)
         return err_sys(err, ENOMEM, "cannot start");
     b->config = *config;
-    int r = engine_open(&b->engine, &b->config, err);
+    int r = fetch_prepare(err);
+    if (r < 0) {
+        free(b);
+        return r;
+    }
+    r = engine_open(&b->engine, &b->config, err);
     if (r < 0) {
         backend_close(b, true);
         return r;

@@ -29,12 +29,13 @@ struct backend_config {
     enum policy policy;   /* of names fetched from now on */
     struct limits limits;
     int64_t downloads, unpacks; /* workers of each kind */
+    int64_t host_downloads;     /* of the former, at one server at most */
     int64_t queue;              /* images under way at most */
     int64_t attempts;
     int64_t retry_delay, retry_max; /* the first backoff; the longest, Retry-After's cap too */
     int64_t connect_timeout, stall_timeout;
     int64_t keep_unused;
-    int64_t min_free;
+    struct amount min_free; /* 0 bytes: whatever is free, nothing goes for it */
 };
 
 /* Opens store and database, takes both locks, reconciles the one with the other. No thread runs
@@ -143,7 +144,7 @@ enum backend_change {
     BACKEND_APPEARED,
     BACKEND_CHANGED, /* state, error or rootfs */
     BACKEND_PROGRESS,
-    BACKEND_VANISHED,
+    BACKEND_VANISHED, /* it is not there any more; who removed it is answered after this */
 };
 
 /* Called on the backend's threads, several at a time; it must not block. Set before

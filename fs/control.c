@@ -82,7 +82,7 @@ static int parse_fetch(char *line, struct backend_fetch *f, struct err *err)
     if (n < 2 || n > 3)
         return refuse(err, "a line is URL SHA256 [NAME]");
     if (!backend_url_valid(fields[0], err))
-        return -EINVAL;
+        return err && err->num == ENOMEM ? -ENOMEM : -EINVAL;
     f->url = fields[0];
     int r = parse_sha256(fields[1], f->sha256, err);
     if (r < 0)

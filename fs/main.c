@@ -23,6 +23,7 @@ struct program {
     struct backend_config config;
     struct ops ops;
     struct fuse_session *session;
+    struct fuse_loop_config *loop;
     bool mounted;
     char mountpoint[PATH_MAX], helper[PATH_MAX]; /* absolute: the background's folder is / */
 };
@@ -102,7 +103,13 @@ static int make_session(struct program *p, struct err *err)
     struct fuse_args args = FUSE_ARGS_INIT(p->options.debug ? 4 : 3, argv);
     p->session = fuse_session_new(&args, &ops_table, sizeof ops_table, &p->ops);
     fuse_opt_free_args(&args);
-    return p->session ? 0 : err_set(err, ERR_INTERNAL, EINVAL, "FUSE refuses its options");
+    p->loop = fuse_loop_cfg_create();
+    if (!p->session || !p->loop)
+        return err_set(err, ERR_INTERNAL, EINVAL, "FUSE refuses its options, or has no memory");
+    fuse_loop_cfg_set_clone_fd(p->loop, 0);
+    fuse_loop_cfg_set_max_threads(p->loop, FUSE_THREADS);
+    fuse_loop_cfg_set_idle_threads(p->loop, FUSE_THREADS);
+    return 0;
 }
 
 /* A node alone is not enough: the module behind it may be missing, or a container's rules forbid
@@ -139,6 +146,13 @@ static int find_helper(struct program *p, struct err *err)
     return 0;
 }
 
+static void observe(void *ctx, enum backend_change change, uint64_t id, const char *name)
+{
+    struct program *p = ctx;
+    if (change == BACKEND_VANISHED)
+        ops_vanished(&p->ops, p->session, id);
+}
+
 static void stop(void *ctx)
 {
     fuse_session_exit(ctx);
@@ -163,17 +177,6 @@ static int set_up(struct program *p, struct err *err)
     return r;
 }
 
-static int serve(struct program *p)
-{
-    struct fuse_loop_config *loop = fuse_loop_cfg_create();
-    fuse_loop_cfg_set_clone_fd(loop, 0);
-    fuse_loop_cfg_set_max_threads(loop, FUSE_THREADS);
-    fuse_loop_cfg_set_idle_threads(loop, FUSE_THREADS);
-    int r = fuse_session_loop_mt(p->session, loop);
-    fuse_loop_cfg_destroy(loop);
-    return r;
-}
-
 /* All answers are out before FUSE's descriptor is closed: its number may be someone else's next. */
 static void tear_down(struct program *p, bool keep_mounts)
 {
@@ -184,6 +187,7 @@ static void tear_down(struct program *p, bool keep_mounts)
     backend_close(p->ops.backend, keep_mounts);
     if (p->session)
         fuse_session_destroy(p->session);
+    fuse_loop_cfg_destroy(p->loop);
     error_log_free(p->ops.error_log);
 }
 
@@ -192,8 +196,10 @@ static int run(struct program *p, int background, struct err *err)
     int r = set_up(p, err);
     if (r == 0)
         r = daemon_signals_begin(stop, p->session, err);
-    if (r == 0)
+    if (r == 0) {
+        backend_set_observer(p->ops.backend, observe, p);
         r = backend_start(p->ops.backend, err);
+    }
     if (r < 0) {
         tear_down(p, true);
         return r;
@@ -202,7 +208,7 @@ static int run(struct program *p, int background, struct err *err)
              p->options.mountpoint);
     if (background >= 0)
         daemon_ready(background);
-    r = serve(p);
+    r = fuse_session_loop_mt(p->session, p->loop);
     bool keep_mounts = daemon_signals_end();
     log_info(NULL, "stopping%s", keep_mounts ? ", active mounts stay" : "");
     tear_down(p, keep_mounts);

@@ -7,9 +7,11 @@
 #include <errno.h>
 #include <string.h>
 
-/* How long the kernel may answer for us, in seconds. What lies in an image's folder is as sure as
- * the folder, which is looked up each time; so is all else, for a dead mount must not look alive.
- * Attributes of folders are asked for at each step of a path: a second of those is worth it. */
+/* How long the kernel may answer for us, in seconds. Names that the tree always has stay: whatever
+ * is done with them asks us, or finds that nobody answers any more. An image's name is looked up
+ * each time, and what lies in its folder is as sure as that. Attributes of folders are asked for at
+ * each step of a path: a second of those is worth it. So is one of an image's folder that was
+ * listed: whoever lists them looks at each. It may be removed in that time, see ops_vanished(). */
 #define FOREVER 86400.0
 #define FOLDER  1.0
 
@@ -105,10 +107,28 @@ static void fill_entry(const struct ops *o, const struct node *n, struct fuse_en
     const struct tree_row *row = &tree_rows[n->node];
     *e = (struct fuse_entry_param){
         .ino = tree_inode(n->image, n->node),
-        .entry_timeout = row->parent == TREE_IMAGE && row->life != TREE_COMES ? FOREVER : 0,
+        .entry_timeout = n->node != TREE_IMAGE && row->life != TREE_COMES ? FOREVER : 0,
         .attr_timeout = S_ISDIR(row->mode) ? FOLDER : 0,
     };
     fill_attr(o, n, &e->attr);
+}
+
+/* ESTALE: the kernel looks the path up again, and finds that it is gone, or another image of that
+ * name. */
+static int absence(const struct ops *o, fuse_ino_t inode)
+{
+    uint64_t image;
+    bool rootfs;
+    (void)tree_unpack(inode, &image);
+    return image && !backend_exists(o->backend, image, &rootfs) ? ESTALE : ENOENT;
+}
+
+/* Its attributes are asked for from now on. Not its entry in images/: for that the kernel waits for
+ * whoever uses that folder, who may wait for us. */
+void ops_vanished(struct ops *ops, struct fuse_session *session, uint64_t image)
+{
+    atomic_store(&ops->vanished, text_monotonic_ms());
+    fuse_lowlevel_notify_inval_inode(session, tree_inode(image, TREE_IMAGE), -1, 0);
 }
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
@@ -128,7 +148,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
     if (folder == TREE_IMAGES && backend_find(o->backend, name, &image))
         inode = tree_inode(image, TREE_IMAGE);
     if (!find_node(o, inode, &n)) {
-        fuse_reply_err(req, ENOENT);
+        fuse_reply_err(req, absence(o, parent));
         return;
     }
     fill_entry(o, &n, &e);
@@ -140,7 +160,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *
     struct node n;
     struct stat st;
     if (!find_node(ops_of(req), inode, &n)) {
-        fuse_reply_err(req, ENOENT);
+        fuse_reply_err(req, absence(ops_of(req), inode));
         return;
     }
     fill_attr(ops_of(req), &n, &st);
@@ -169,7 +189,7 @@ static void op_readlink(fuse_req_t req, fuse_ino_t inode)
     struct text target CLEANUP_TEXT = {0};
     int64_t changed;
     if (!find_node(ops_of(req), inode, &n))
-        fuse_reply_err(req, ENOENT);
+        fuse_reply_err(req, absence(ops_of(req), inode));
     else if (!show(ops_of(req), &n, &target, &changed))
         fuse_reply_err(req, ENOMEM);
     else
@@ -182,7 +202,7 @@ static void op_open(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
 {
     struct node n;
     if (!find_node(ops_of(req), inode, &n)) {
-        fuse_reply_err(req, ENOENT);
+        fuse_reply_err(req, absence(ops_of(req), inode));
         return;
     }
     if ((fi->flags & O_ACCMODE) != O_RDONLY && tree_rows[n.node].store == CONTROL_NONE) {
@@ -272,7 +292,7 @@ static void op_opendir(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *
 {
     struct node n;
     if (!find_node(ops_of(req), inode, &n)) {
-        fuse_reply_err(req, ENOENT);
+        fuse_reply_err(req, absence(ops_of(req), inode));
         return;
     }
     struct handle_dir *d = handle_list(ops_of(req)->backend, n.node, n.image);
@@ -299,6 +319,14 @@ static size_t add_plain(fuse_req_t req, char *buf, size_t size, const struct han
     return fuse_add_direntry(req, buf, size, entry->name, &st, next);
 }
 
+/* A reply that is on its way while an image is removed comes behind the word of it: where images
+ * come and go, each is asked for. */
+static double listed_timeout(const struct ops *o)
+{
+    bool quiet = text_monotonic_ms() - atomic_load(&o->vanished) > (int64_t)(FOLDER * 1000);
+    return quiet ? FOLDER : 0;
+}
+
 /* What has gone since the folder was opened is passed over; `.` and `..` must not be looked up. */
 static size_t add_plus(fuse_req_t req, char *buf, size_t size, const struct handle_entry *entry,
                        off_t next)
@@ -308,6 +336,8 @@ static size_t add_plus(fuse_req_t req, char *buf, size_t size, const struct hand
     if (!find_node(ops_of(req), entry->inode, &n))
         return 0;
     fill_entry(ops_of(req), &n, &e);
+    if (n.node == TREE_IMAGE)
+        e.entry_timeout = e.attr_timeout = listed_timeout(ops_of(req));
     if (entry->name[0] == '.')
         e.ino = 0;
     return fuse_add_direntry_plus(req, buf, size, entry->name, &e, next);

@@ -11,6 +11,7 @@
 #include "fs/error_log.h"
 
 #include <fuse_lowlevel.h>
+#include <stdatomic.h>
 
 struct ops {
     struct backend *backend;
@@ -19,9 +20,14 @@ struct ops {
     gid_t gid;
     gid_t ctl_gid; /* of ctl and images, if has_ctl_group */
     bool has_ctl_group;
-    int64_t started; /* ms since 1970: the time of what never changes */
+    int64_t started;       /* ms since 1970: the time of what never changes */
+    atomic_llong vanished; /* monotonic ms of the last removal of an image */
 };
 
 extern const struct fuse_lowlevel_ops ops_table;
+
+/* An image was removed: what the kernel has of it is not to be shown. Any thread; does not block.
+ */
+void ops_vanished(struct ops *ops, struct fuse_session *session, uint64_t image);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum type { STRING, COUNT, SIZE, TIME, FLAG, WORD };
+enum type { STRING, COUNT, SIZE, AMOUNT, TIME, FLAG, WORD };
 
 struct setting {
     const char *name, *env;
@@ -21,12 +21,14 @@ struct setting {
 #define BOUND_STRING(min) (min)
 #define BOUND_COUNT(min)  (min)
 #define BOUND_SIZE(min)   (min)
+#define BOUND_AMOUNT(min) (min)
 #define BOUND_TIME(min)   (min)
 #define BOUND_FLAG(min)   (min)
 #define BOUND_WORD(min)   0
 #define WORDS_STRING(min) NULL
 #define WORDS_COUNT(min)  NULL
 #define WORDS_SIZE(min)   NULL
+#define WORDS_AMOUNT(min) NULL
 #define WORDS_TIME(min)   NULL
 #define WORDS_FLAG(min)   NULL
 #define WORDS_WORD(min)   (min)
@@ -90,6 +92,14 @@ static int set_number(const struct setting *s, int64_t *field, const char *value
     return 0;
 }
 
+static int set_amount(const struct setting *s, struct amount *field, const char *value,
+                      struct err *err)
+{
+    return text_parse_amount(value, field)
+               ? 0
+               : refuse(s, value, "a size such as 64K, 100M, 10G or max, or 1% to 100%", err);
+}
+
 static int set_flag(const struct setting *s, bool *field, const char *value, struct err *err)
 {
     *field = is_word_of("yes true on 1", value);
@@ -112,6 +122,8 @@ static int set_value(struct options *o, const struct setting *s, const char *val
     case SIZE:
     case TIME:
         return set_number(s, field, value, err);
+    case AMOUNT:
+        return set_amount(s, field, value, err);
     case FLAG:
         return set_flag(s, field, value, err);
     }
@@ -299,6 +311,7 @@ void options_backend(const struct options *o, struct backend_config *c)
                    .max_total_size = o->max_total_size,
                    .max_download_size = o->max_download_size},
         .downloads = o->downloads,
+        .host_downloads = o->host_downloads,
         .unpacks = o->unpacks,
         .queue = o->queue,
         .attempts = o->attempts,

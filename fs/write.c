@@ -131,23 +131,25 @@ void write_control(fuse_req_t req, enum tree_node node, struct handle *h, const 
 
 /* --- folders */
 
-void write_rmdir(fuse_req_t req, const char *name)
-{
-    struct pending *p = new_pending(req, TREE_IMAGE, name, "", 0);
-    if (!p) {
-        fuse_reply_err(req, ENOMEM);
-        return;
-    }
-    struct backend_command command = {.kind = BACKEND_REMOVE, .name = name};
-    backend_submit(ops_of(req)->backend, &command, answer, p);
-}
-
 static void refuse_path(fuse_req_t req, const char *path, int num, const char *reason)
 {
     struct err err = {0};
     err_set(&err, ERR_INTERNAL, num, "%s", reason);
     error_log_add(ops_of(req)->error_log, path, "", 0, &err);
     fuse_reply_err(req, num);
+}
+
+void write_rmdir(fuse_req_t req, const char *name)
+{
+    struct pending *p = new_pending(req, TREE_IMAGE, name, "", 0);
+    if (!p) {
+        struct text path CLEANUP_TEXT = {0};
+        tree_path(TREE_IMAGE, name, &path);
+        refuse_path(req, path.data ? path.data : "", ENOMEM, "no memory to hold the request");
+        return;
+    }
+    struct backend_command command = {.kind = BACKEND_REMOVE, .name = name};
+    backend_submit(ops_of(req)->backend, &command, answer, p);
 }
 
 /* false: the image is gone, and that was the answer. */

@@ -11,25 +11,27 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int io_write(int fd, const void *buf, size_t n)
+/* at: NULL for where the file stands. */
+static int write_all(int fd, const void *buf, size_t n, const int64_t *at)
 {
-    for (const char *p = buf; n > 0;) {
-        ssize_t w = write(fd, p, n);
+    for (size_t put = 0; put < n;) {
+        const char *p = (const char *)buf + put;
+        ssize_t w = at ? pwrite(fd, p, n - put, (off_t)*at + (off_t)put) : write(fd, p, n - put);
         if (w < 0 && errno == EINTR)
             continue;
         if (w < 0)
             return -errno;
-        p += w;
-        n -= (size_t)w;
+        put += (size_t)w;
     }
     return 0;
 }
 
-ssize_t io_read(int fd, void *buf, size_t n)
+static ssize_t read_all(int fd, void *buf, size_t n, const int64_t *at)
 {
     size_t got = 0;
     while (got < n) {
-        ssize_t r = read(fd, (char *)buf + got, n - got);
+        char *p = (char *)buf + got;
+        ssize_t r = at ? pread(fd, p, n - got, (off_t)*at + (off_t)got) : read(fd, p, n - got);
         if (r < 0 && errno == EINTR)
             continue;
         if (r < 0)
@@ -39,6 +41,36 @@ ssize_t io_read(int fd, void *buf, size_t n)
         got += (size_t)r;
     }
     return (ssize_t)got;
+}
+
+int io_write(int fd, const void *buf, size_t n)
+{
+    return write_all(fd, buf, n, NULL);
+}
+
+ssize_t io_read(int fd, void *buf, size_t n)
+{
+    return read_all(fd, buf, n, NULL);
+}
+
+int io_pwrite(int fd, const void *buf, size_t n, int64_t at)
+{
+    return write_all(fd, buf, n, &at);
+}
+
+ssize_t io_pread(int fd, void *buf, size_t n, int64_t at)
+{
+    return read_all(fd, buf, n, &at);
+}
+
+#define WRITE_BEHIND ((int64_t)16 << 20)
+
+void io_write_behind(int fd, int64_t *begun, int64_t size)
+{
+    if (size - *begun < WRITE_BEHIND)
+        return;
+    sync_file_range(fd, *begun, size - *begun, SYNC_FILE_RANGE_WRITE);
+    *begun = size;
 }
 
 /* Opens a directory that lies on the same mount as dirfd; never through a symlink. */

@@ -15,6 +15,12 @@ struct limits {
     int64_t max_download_size; /* bytes of the archive */
 };
 
+/* Part of a disk. */
+struct amount {
+    int64_t bytes; /* INT64_MAX for "max" */
+    int percent;   /* above 0: of what the disk holds, whatever the bytes */
+};
+
 /* Not settable: Linux's own bounds, and what every sink can hold. */
 #define LIMIT_NAME_MAX   255  /* bytes of one component (NAME_MAX) */
 #define LIMIT_PATH_MAX   4095 /* bytes of a path or link target (PATH_MAX less the NUL) */

@@ -12,6 +12,7 @@ enum lock_rank {
     LOCK_HANDLE,       /* fs: one open file's buffer */
     LOCK_ENGINE_INBOX, /* engine: requests waiting for the engine's thread */
     LOCK_QUEUE,        /* queue: jobs waiting for a worker */
+    LOCK_AHEADS,       /* ahead: what is unpacked while it comes */
     LOCK_REGISTRY,     /* registry: what readers see */
     LOCK_HEALTH,       /* engine: the last sample of health, the last cleanup's report */
     LOCK_ERROR_LOG,    /* fs: refused writes */

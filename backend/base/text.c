@@ -153,6 +153,21 @@ bool text_parse_size(const char *s, int64_t *bytes)
     return parse_unit(s, units, factors, bytes);
 }
 
+bool text_parse_amount(const char *s, struct amount *amount)
+{
+    static const char *const units[] = {"%", NULL};
+    static const int64_t factors[] = {1};
+    int64_t percent;
+    if (!strchr(s, '%')) {
+        amount->percent = 0;
+        return text_parse_size(s, &amount->bytes);
+    }
+    if (!parse_unit(s, units, factors, &percent) || percent < 1 || percent > 100)
+        return false;
+    *amount = (struct amount){.percent = (int)percent};
+    return true;
+}
+
 bool text_parse_duration(const char *s, int64_t *ms)
 {
     static const char *const units[] = {"", "ms", "s", "m", "h", "d", NULL};

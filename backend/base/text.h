@@ -3,6 +3,8 @@
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 
+#include "base/limits.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,8 +43,18 @@ const char *text_time(int64_t ms, char out[static TEXT_TIME_MAX]);
 /* "10", "64K", "100M", "10G", "1T" (powers of 1,024), "max". Returns false on anything else. */
 bool text_parse_size(const char *s, int64_t *bytes);
 
+/* A size, or "1%" to "100%". Returns false on anything else. */
+bool text_parse_amount(const char *s, struct amount *amount);
+
 /* "500ms", "30" (seconds), "30s", "5m", "1h", "1d", "max". Returns false on anything else. */
 bool text_parse_duration(const char *s, int64_t *ms);
+
+/* FNV-1a, 64 bits, a byte at a time (datatracker.ietf.org/doc/html/draft-eastlake-fnv). */
+#define TEXT_HASH_INIT 0xcbf29ce484222325
+static inline uint64_t text_hash_byte(uint64_t h, unsigned char byte)
+{
+    return (h ^ byte) * 0x100000001b3;
+}
 
 /* What stands before `@` in the URL's authority: a user's name alone may be a token. *at is where
  * it begins, len its bytes; false: there is none. */

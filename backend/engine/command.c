@@ -43,7 +43,7 @@ static int does_not_fit(const struct image *image, enum fsm_event event, struct 
 struct planned {
     struct image *image; /* the one there is; NULL: to be made */
     struct image *made;
-    struct image next;
+    struct transition retry;
     bool retried;
 };
 
@@ -79,11 +79,17 @@ static struct image *make_image(const struct engine *e, const struct backend_fet
     return registry_image(&row);
 }
 
+/* Where that cannot be told there may be one: whoever takes it away finds out. */
+static bool may_have_layer(const struct engine *e, const char *name)
+{
+    return faccessat(e->paths.overlays, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
 /* What a removed image of that name has left, as it was in use or could not be moved, must not
  * become the new one's. */
 static int refuse_layer(struct engine *e, const char *name, struct err *err)
 {
-    if (faccessat(e->paths.overlays, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+    if (!may_have_layer(e, name))
         return 0;
     int r = e->settings.snapshot->unmount(&e->paths, name, "", POLICY_STRICT, err);
     if (r == 0) {
@@ -116,11 +122,10 @@ static int plan_line(struct engine *e, const struct backend_fetch *line, struct 
         int r = check_same(p->image ? p->image : earlier->made, line, err);
         if (r < 0 || earlier || p->image->state != FSM_FAILED)
             return r;
-        work_prepare(e, p->image, FSM_EV_RETRY, &p->next);
-        p->next.url = (char *)line->url;
-        p->next.attempts = 0;
-        p->next.wrong_digest = false;
-        p->retried = true;
+        p->retried = transition_prepare(e, p->image, FSM_EV_RETRY, &p->retry);
+        p->retry.next.url = (char *)line->url;
+        p->retry.next.attempts = 0;
+        p->retry.next.wrong_digest = false;
         return 0;
     }
     int r = refuse_layer(e, line->name, err);
@@ -149,7 +154,7 @@ static int write_planned(struct engine *e, struct planned *p, struct err *err)
 {
     struct images_row row;
     if (p->retried)
-        return work_write(e, &p->next, p->image->state, err);
+        return transition_write(e, &p->retry, err);
     if (!p->made)
         return 0;
     registry_row(p->made, &row);
@@ -166,7 +171,7 @@ struct plan {
     size_t count;
 };
 
-static int write_plan(struct engine *e, const void *ctx, struct err *err)
+static int write_plan(struct engine *e, void *ctx, struct err *err)
 {
     const struct plan *plan = ctx;
     int r = 0;
@@ -178,26 +183,38 @@ static int write_plan(struct engine *e, const void *ctx, struct err *err)
 static void apply_planned(struct engine *e, struct planned *p)
 {
     if (p->retried) {
-        work_apply(e, p->image, &p->next, FSM_RUN_NOTHING);
+        transition_apply(e, &p->retry);
     } else if (p->made) {
         struct image *image = steal_ptr(p->made);
         registry_add(e->registry, image);
-        work_notify(e, BACKEND_APPEARED, image);
+        work_notify(e, BACKEND_APPEARED, image->id, image->name);
         work_resume(e, image);
     }
 }
 
-static int check_room(struct engine *e, const struct planned *plan, size_t n, struct err *err)
+static void drop_planned(struct planned *p)
 {
-    int64_t more = 0;
-    for (size_t i = 0; i < n; i++)
-        more += plan[i].made || plan[i].retried;
+    if (p->retried)
+        transition_drop(&p->retry);
+    registry_free_image(p->made);
+}
+
+static int check_room(struct engine *e, int64_t more, struct err *err)
+{
     if (more == 0 || (int64_t)registry_underway(e->registry) + more <= e->config->queue)
         return 0;
     return err_set(err, ERR_INTERNAL, EAGAIN,
                    "the queue is full (queue=%lld images under way); wait, or raise it with "
                    "-o queue=N",
                    (long long)e->config->queue);
+}
+
+static int64_t count_new(const struct planned *plan, size_t n)
+{
+    int64_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        count += plan[i].made || plan[i].retried;
+    return count;
 }
 
 static void fetch(struct engine *e, struct request *request)
@@ -209,16 +226,16 @@ static void fetch(struct engine *e, struct request *request)
     for (; r == 0 && planned < n; planned++)
         r = plan_line(e, &request->command.lines[request->refused = planned], plan, planned, &err);
     if (r == 0)
-        r = check_room(e, plan, n, &err);
+        r = check_room(e, count_new(plan, n), &err);
     if (r == 0)
         r = sync_discarded(e, plan, n, &err);
     if (r == 0)
-        r = work_transact(e, write_plan, &(struct plan){plan, n}, &err);
+        r = work_transact(e, true, write_plan, &(struct plan){plan, n}, &err);
     for (size_t i = 0; i < planned; i++) {
         if (r == 0)
             apply_planned(e, &plan[i]);
         else
-            registry_free_image(plan[i].made);
+            drop_planned(&plan[i]);
     }
     request_reply(request, r < 0 ? &err : NULL);
 }
@@ -236,15 +253,22 @@ static void reply_event(struct engine *e, struct request *request, enum fsm_even
                                       struct err *err))
 {
     struct err err = {0};
-    struct image next, *image = find(e, request->command.name, &err);
+    struct transition t;
+    struct image *image = find(e, request->command.name, &err);
     int r = image ? refuse_busy(image, &err) : -err.num;
-    const struct fsm_row *row = r == 0 ? work_prepare(e, image, event, &next) : NULL;
+    if (r == 0 && !transition_prepare(e, image, event, &t))
+        r = does_not_fit(image, event, &err);
     if (r == 0)
-        r = row ? change(image, &next, &err) : does_not_fit(image, event, &err);
-    if (r == 0 && !is_already(image, &next))
-        r = work_commit(e, image, &next, row->stage, &err);
-    if (r == 0 && event == FSM_EV_CANCEL)
+        r = check_room(e, event == FSM_EV_RETRY, &err);
+    if (r == 0)
+        r = change(image, &t.next, &err);
+    if (r == 0 && !is_already(image, &t.next))
+        r = transition_commit(e, &t, &err);
+    if (r == 0 && event == FSM_EV_CANCEL) {
         (void)job_halt(e, image);
+        if (chores_unwanted(e, image->sha256, image->policy))
+            chores_sweep(e, NULL);
+    }
     request_reply(request, r < 0 ? &err : NULL);
 }
 
@@ -270,13 +294,16 @@ static int change_activate(const struct image *image, struct image *next, struct
     return 0;
 }
 
-/* Someone may have unmounted it behind our back: what is asked for is that it be mounted. */
+/* Someone may have unmounted it behind our back: what is asked for is that it be mounted. What
+ * waits to be mounted again waits no longer. */
 static void activate(struct engine *e, struct request *request)
 {
     struct image *image = registry_named(e->registry, request->command.name);
     if (image && image->state == FSM_ACTIVE && !image->waits &&
         !e->settings.snapshot->mounted(&e->paths, image->name))
         work_unmounted(e, image);
+    if (image)
+        work_hasten(e, image);
     reply_event(e, request, FSM_EV_ACTIVATE, change_activate);
 }
 
@@ -327,11 +354,11 @@ static void push_unmount(struct engine *e, struct image *image)
 
 static void finish_deactivate(struct engine *e, struct image *image)
 {
-    struct image next;
+    struct transition t;
     struct err err = {0};
-    const struct fsm_row *row = work_prepare(e, image, FSM_EV_DEACTIVATE, &next);
-    next.want_stored = true;
-    if (work_commit(e, image, &next, row->stage, &err) < 0) {
+    transition_prepare(e, image, FSM_EV_DEACTIVATE, &t);
+    t.next.want_stored = true;
+    if (transition_commit(e, &t, &err) < 0) {
         give_up(e, image, &err);
         return;
     }
@@ -339,7 +366,7 @@ static void finish_deactivate(struct engine *e, struct image *image)
     request_reply(steal_ptr(image->waits), NULL);
 }
 
-static int write_removal(struct engine *e, const void *ctx, struct err *err)
+static int write_removal(struct engine *e, void *ctx, struct err *err)
 {
     struct images_row row;
     registry_row(ctx, &row);
@@ -350,8 +377,9 @@ static int write_removal(struct engine *e, const void *ctx, struct err *err)
 static void finish_remove(struct engine *e, struct image *image)
 {
     struct err err = {0};
+    enum policy policy = image->policy;
     char sha256[PATHS_DIGEST_LEN + 1], name[PATHS_NAME_MAX + 1];
-    if (work_transact(e, write_removal, image, &err) < 0) {
+    if (work_transact(e, true, write_removal, image, &err) < 0) {
         give_up(e, image, &err);
         return;
     }
@@ -359,8 +387,9 @@ static void finish_remove(struct engine *e, struct image *image)
     strcpy(sha256, image->sha256);
     strcpy(name, image->name);
     work_unready(image);
-    work_notify(e, BACKEND_VANISHED, image);
+    uint64_t id = image->id;
     registry_remove(e->registry, image);
+    work_notify(e, BACKEND_VANISHED, id, name);
     e->layers_synced = false;
     if (snapshot_discard(&e->paths, name, &err) < 0)
         log_warn(name, "%s", err.text);
@@ -368,13 +397,14 @@ static void finish_remove(struct engine *e, struct image *image)
     if (!registry_next_of_digest(e->registry, sha256, NULL))
         chores_unreferenced(e, sha256);
     request_reply(request, NULL);
+    (void)chores_unwanted(e, sha256, policy);
     chores_sweep(e, NULL);
 }
 
 /* Once no job has the image any more. A layer that was never made cannot be in use. */
 static void continue_remove(struct engine *e, struct image *image)
 {
-    if (faccessat(e->paths.overlays, image->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+    if (!may_have_layer(e, image->name))
         finish_remove(e, image);
     else
         push_unmount(e, image);
@@ -450,7 +480,7 @@ void command_run(struct engine *e, struct request *request)
         deactivate(e, request);
         break;
     case BACKEND_CLEANUP:
-        chores_cleanup(e, request);
+        cleanup_asked(e, request);
         break;
     }
 }

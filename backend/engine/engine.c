@@ -1,8 +1,13 @@
 #include "engine/engine.h"
 
+#include "base/array.h"
 #include "base/cleanup.h"
+#include "base/crew.h"
 #include "base/log.h"
+#include "stages/snapshot/lower.h"
 #include "stages/snapshot/snapshot.h"
+#include "stages/unpack/ahead.h"
+#include "stages/unpack/sink.h"
 #include "store/hold.h"
 #include "store/identity.h"
 
@@ -10,7 +15,8 @@
 #include <string.h>
 
 #define LOOK_AGAIN_MS 20 /* while a test holds an image still */
-#define JOBS_A_TURN   8  /* before users are looked after again: each is a commit */
+#define JOBS_A_TURN   64 /* before users are looked after again: all are one commit */
+#define CHORE_THREADS 2  /* who asks what would go does not wait for the trash */
 
 /* --- open */
 
@@ -37,7 +43,6 @@ static void set_up(struct engine *e, const struct backend_config *c)
         .connect_timeout = c->connect_timeout,
         .stall_timeout = c->stall_timeout,
         .helper = c->helper,
-        .sink = c->sink,
     };
     e->retry = (struct retry_policy){
         .attempts = c->attempts, .delay = c->retry_delay, .most = c->retry_max};
@@ -67,8 +72,8 @@ int engine_open(struct engine *e, const struct backend_config *config, struct er
 {
     const int64_t threads[QUEUE_POOLS] = {[QUEUE_DOWNLOAD] = config->downloads,
                                           [QUEUE_UNPACK] = config->unpacks,
-                                          [QUEUE_MOUNT] = 1,
-                                          [QUEUE_CHORE] = 1};
+                                          [QUEUE_MOUNT] = ENGINE_MOUNTERS,
+                                          [QUEUE_CHORE] = CHORE_THREADS};
     set_up(e, config);
     int r = paths_open(&e->paths, config->store, err);
     if (r == 0)
@@ -81,7 +86,10 @@ int engine_open(struct engine *e, const struct backend_config *config, struct er
         return r;
     if (!(e->settings.snapshot = snapshot_choose(&e->paths, err)))
         return -EOPNOTSUPP;
-    if (registry_open(&e->registry) < 0 || queue_open(&e->queue, threads, finished, e) < 0)
+    if ((r = sink_choose(config->sink, &e->paths, &e->settings.sink, err)) < 0)
+        return r;
+    if (!(e->settings.aheads = aheads_new(config->unpacks)) || registry_open(&e->registry) < 0 ||
+        queue_open(&e->queue, threads, finished, e) < 0)
         return err_sys(err, ENOMEM, "cannot start");
     return recover_run(e, err);
 }
@@ -105,6 +113,10 @@ static int64_t earliest(const struct engine *e)
     int64_t when = e->next_due < e->next_chores ? e->next_due : e->next_chores;
     if ((e->postponed || e->trouble.num) && e->next_postponed < when)
         when = e->next_postponed;
+    if (e->next_room < when)
+        when = e->next_room;
+    if (e->cleanups && !e->held)
+        return 0;
     int64_t soon = text_monotonic_ms() + LOOK_AGAIN_MS;
     return e->held && soon < when ? soon : when;
 }
@@ -143,10 +155,7 @@ static void *run(void *arg)
     struct job *jobs;
     struct request *requests;
     while (wait_for_work(e, &jobs, &requests)) {
-        for (struct job *next; jobs; jobs = next) {
-            next = jobs->next;
-            work_finished(e, jobs);
-        }
+        work_finished(e, jobs);
         for (struct request *next; requests; requests = next) {
             next = requests->next;
             command_run(e, requests);
@@ -155,6 +164,7 @@ static void *run(void *arg)
         work_due(e, now);
         chores_run(e, now);
         claim_dispatch(e);
+        cleanup_go_on(e);
     }
     return NULL;
 }
@@ -192,7 +202,7 @@ static const struct err stopping = {
 static void drop(struct job *job)
 {
     if (job->pool == QUEUE_CHORE)
-        request_reply(chores_drop(job), &stopping);
+        cleanup_refuse(job->stage.ctx, &stopping);
     job_free(job);
 }
 
@@ -216,8 +226,9 @@ static void refuse_waiting(struct engine *e)
 }
 
 /* Whatever its state: a stop may have come between a mount and the word of it. */
-static void unmount_one(struct engine *e, const char *name)
+static void unmount_one(void *ctx, const char *name)
 {
+    struct engine *e = ctx;
     const struct image *i = registry_named(e->registry, name);
     struct err err = {0};
     char key[PATHS_FILE_MAX] = "";
@@ -228,20 +239,41 @@ static void unmount_one(struct engine *e, const char *name)
         log_warn(name, "left mounted: %s", err.text);
 }
 
+struct unmounting {
+    struct engine *engine;
+    struct text names; /* each with its NUL */
+    size_t *at;        /* where each begins */
+    size_t count, capacity;
+};
+
 static void remember(void *ctx, const char *name)
 {
-    text_addn(ctx, name, strlen(name) + 1);
+    struct unmounting *u = ctx;
+    size_t *at = array_more(u->at, u->count, &u->capacity, sizeof *at);
+    if (!at)
+        return;
+    u->at = at;
+    u->at[u->count] = u->names.len;
+    text_addn(&u->names, name, strlen(name) + 1);
+    u->count += !u->names.failed;
 }
 
-/* The list first: the mount table must not change while it is read. */
+static void unmount(void *ctx, size_t i)
+{
+    const struct unmounting *u = ctx;
+    unmount_one(u->engine, u->names.data + u->at[i]);
+}
+
+/* Many at once: each waits until what was written through it is on disk. */
 static void unmount_all(struct engine *e)
 {
     struct err err = {0};
-    struct text names CLEANUP_TEXT = {0};
-    if (snapshot_each_mount(&e->paths, remember, &names, &err) < 0)
+    struct unmounting u = {.engine = e};
+    if (snapshot_each_mount(&e->paths, remember, &u, &err) < 0)
         log_warn(NULL, "%s", err.text);
-    for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1)
-        unmount_one(e, names.data + at);
+    crew_run(u.count, unmount, &u);
+    text_free(&u.names);
+    free(u.at);
 }
 
 static void stop_threads(struct engine *e)
@@ -261,14 +293,19 @@ void engine_stop(struct engine *e)
     queue_close(steal_ptr(e->queue), drop);
     drop_all(steal_ptr(e->finished));
     drop_all(steal_ptr(e->postponed));
+    cleanup_refuse(steal_ptr(e->cleanups), &stopping);
+    cleanup_refuse(steal_ptr(e->sweep_for), &stopping);
     refuse_waiting(e);
 }
 
 void engine_close(struct engine *e, bool keep_mounts)
 {
     engine_stop(e);
-    if (e->started && !keep_mounts)
+    if (e->started && !keep_mounts) {
         unmount_all(e);
+        lower_unmount_all(&e->paths);
+    }
+    aheads_free(e->settings.aheads);
     registry_close(e->registry);
     db_close(e->db);
     paths_close(&e->paths);

@@ -14,8 +14,10 @@
 
 #include <pthread.h>
 
-#define ENGINE_WORKERS_MAX 64   /* of one pool */
-#define ENGINE_POSTPONE_MS 1000 /* between attempts at what could not be done or committed */
+#define ENGINE_WORKERS_MAX 64    /* of one pool */
+#define ENGINE_MOUNTERS    8     /* workers that mount: they wait for the kernel most of the time */
+#define ENGINE_POSTPONE_MS 1000  /* between attempts at what could not be done or committed */
+#define CHORES_SAMPLE_MS   10000 /* between two looks at how the store is */
 
 /* What a file shows. */
 struct engine_text {
@@ -26,6 +28,7 @@ struct engine_text {
 /* A line of images, first come first served. */
 struct ready {
     struct image *first, *last;
+    struct image *passed; /* up to this one all wait for a server that has enough connections */
 };
 
 /* A command on its way: copied in, answered once. */
@@ -57,15 +60,24 @@ struct engine {
     struct job *leaders[QUEUE_POOLS][ENGINE_WORKERS_MAX]; /* what the pool's workers are at */
     int64_t busy[QUEUE_POOLS];                            /* how many of those */
     int64_t limit[QUEUE_POOLS];
-    int64_t next_due;       /* monotonic ms of the earliest retry; INT64_MAX: none */
-    int64_t next_chores;    /* of the next health sample and automatic cleanup */
-    bool held;              /* a test holds something: look again soon */
-    int64_t next_cleanup;   /* of the next automatic cleanup */
-    bool cleaning;          /* one is under way, or asked for */
-    bool layers_synced;     /* overlays/ was, since a layer was last discarded */
-    struct err trouble;     /* the database's last failure; num 0: it works */
-    struct job *postponed;  /* outcomes that could not be committed yet */
-    int64_t next_postponed; /* when to try them again */
+    struct ready remounts;     /* ACTIVATING since the start or an unmount: mounted again while no
+                                  one waits who has asked for it */
+    int64_t next_due;          /* monotonic ms of the earliest retry; INT64_MAX: none */
+    int64_t next_chores;       /* of the next health sample */
+    int64_t next_room;         /* of the next look at free space */
+    bool lacks_room;           /* there was less than min_free then */
+    bool held;                 /* a test holds something: look again soon */
+    int64_t next_cleanup;      /* of the next automatic cleanup for age */
+    size_t cleanings;          /* cleanups under way */
+    struct cleanup *cleanups;  /* of these, those that have something to go through */
+    struct cleanup *sweep_for; /* and those that the next sweep is for */
+    bool sweeping, sweep_due;
+    int64_t owed; /* the sweep's: bytes unused on the disk once all that it removed is given back */
+    _Atomic int64_t owed_until; /* monotonic ms, when that is no longer waited for */
+    bool layers_synced;         /* overlays/ was, since a layer was last discarded */
+    struct err trouble;         /* the database's last failure; num 0: it works */
+    struct job *postponed;      /* outcomes that could not be committed yet */
+    int64_t next_postponed;     /* when to try them again */
     uint32_t random;
 
     /* Guarded by inbox_lock. */
@@ -110,44 +122,81 @@ bool job_halt(struct engine *e, struct image *image);
 void job_ended(struct engine *e, const struct job *job);
 /* Does a job under way do what this image needs? Then it may follow without taking a worker. */
 bool job_has_leader(const struct engine *e, const struct image *image, enum queue_pool pool);
+/* Do both need the very same done? */
+bool job_is_shared(const struct image *a, const struct image *b, enum queue_pool pool);
 enum queue_pool job_pool(enum fsm_stage stage);
+
+/* --- transition.c: a change of an image's state: prepared, written, applied */
+
+struct transition {
+    struct image *image;
+    struct image next; /* as it will be; its strings are borrowed until it is written */
+    enum fsm_stage stage;
+    bool owned; /* those strings of next that are not the image's are ours */
+};
+
+struct transitions {
+    struct transition *list;
+    size_t count, capacity;
+};
+
+/* next as it is after `event`, to be changed further. False: it does not fit. */
+bool transition_prepare(const struct engine *e, struct image *image, enum fsm_event event,
+                        struct transition *t);
+/* One more, the last of list, to be prepared; NULL: no memory. */
+struct transition *transition_room(struct transitions *all);
+/* -EINVAL: it does not fit, -ENOMEM. */
+int transition_add(struct engine *e, struct transitions *all, struct image *image,
+                   enum fsm_event event);
+/* In one transaction, then applied; or none of them. */
+int transition_commit_all(struct engine *e, struct transitions *all, struct err *err);
+/* The same for what no command asked for. A power cut may forget the states on the way, which the
+ * start finds again from what is on disk; never an end: ACTIVE, FAILED, STORED where that is
+ * wanted. */
+int transition_pass_all(struct engine *e, struct transitions *all, struct err *err);
+int transition_commit(struct engine *e, struct transition *t, struct err *err);
+void transition_free_all(struct transitions *all);
+#define CLEANUP_TRANSITIONS __attribute__((cleanup(transition_free_all)))
+
+/* The steps of a commit, for what has more to write. Within work_transact(): the row and its
+ * history. After it: publishes, tells the observer, sets the image on its way. Instead of that. */
+int transition_write(struct engine *e, struct transition *t, struct err *err);
+void transition_apply(struct engine *e, struct transition *t);
+void transition_drop(struct transition *t);
 
 /* --- work.c: images through the state machine */
 
-/* The image as it would be after `event`: a copy to change further. NULL row: does not fit. */
-const struct fsm_row *work_prepare(const struct engine *e, const struct image *image,
-                                   enum fsm_event event, struct image *next);
-/* One transaction: all of what write does, or nothing. A failure shows in health until the next one
- * succeeds. */
-int work_transact(struct engine *e,
-                  int (*write)(struct engine *e, const void *ctx, struct err *err), const void *ctx,
+/* One transaction: all of what write does, or nothing; on disk when it returns, if it is to be
+ * durable. A failure shows in health until the next one succeeds. */
+int work_transact(struct engine *e, bool durable,
+                  int (*write)(struct engine *e, void *ctx, struct err *err), void *ctx,
                   struct err *err);
-/* Within one: writes the row and its history. */
-int work_write(struct engine *e, const struct image *next, enum fsm_state from, struct err *err);
-/* After the commit: publishes, tells the observer, sets the image on its way. */
-void work_apply(struct engine *e, struct image *image, const struct image *next,
-                enum fsm_stage stage);
-/* Both, in a transaction of its own. */
-int work_commit(struct engine *e, struct image *image, const struct image *next,
-                enum fsm_stage stage, struct err *err);
 /* Its mount is gone, and not by us: it is made again if it is wanted. */
 void work_unmounted(struct engine *e, struct image *image);
 /* Puts an image without a job (back) on its way, as its state asks. */
 void work_resume(struct engine *e, struct image *image);
-/* A worker is done. */
-void work_finished(struct engine *e, struct job *job);
+/* Back to the head of the line that it waited in. */
+void work_return(struct engine *e, struct image *image);
+/* If it waits among the remounts, it does no longer. */
+void work_hasten(struct engine *e, struct image *image);
+/* Workers are done with these, linked. Their outcomes are written in one transaction. */
+void work_finished(struct engine *e, struct job *jobs);
 /* Retries that are due. */
 void work_due(struct engine *e, int64_t now);
 /* Does it wait for a worker? */
 bool work_is_claimable(const struct image *image);
+/* Or will it, as a download does that is taken up again? It takes its turn like a new one. */
+bool work_takes_turns(const struct image *image);
 /* Takes the image out of the line it waits in. */
 void work_unready(struct image *image);
-void work_notify(struct engine *e, enum backend_change change, const struct image *image);
+void work_notify(struct engine *e, enum backend_change change, uint64_t id, const char *name);
 
 /* --- claim.c: who goes to a worker next */
 
-/* Claims what can be claimed: while a worker is free, the first in its line; and with each, in one
- * transaction, all that need the very same done and so take no worker. */
+/* Claims what can be claimed, in one transaction for each pool: while a worker is free, the first
+ * in its line whose server has a connection to spare; and with each all that need the very same
+ * done and so take no worker. (One that goes on with its own URL, as that of the one it
+ * followed was of no use, does not ask again.) Then, while a worker is still free, remounts. */
 void claim_dispatch(struct engine *e);
 
 /* --- command.c: what users ask for */
@@ -156,18 +205,49 @@ void command_run(struct engine *e, struct request *request);
 /* An image's job has ended, and a command was waiting for that. */
 void command_continue(struct engine *e, struct image *image, struct job *job);
 
+/* --- cleanup.c: what no name refers to goes */
+
+/* One cleanup, from when it is asked for until its room is back. A line of them is given by its
+ * first, NULL if there is none. */
+struct cleanup;
+
+/* ctl/cleanup: answered once the room is back. */
+void cleanup_asked(struct engine *e, struct request *request);
+/* What was last used before keep_unused goes, and what it takes to have `wanted` bytes more; unless
+ * a cleanup is under way. */
+void cleanup_due(struct engine *e, int64_t wanted);
+/* A job failed for want of room, which what is unused may give: the job is taken over, to be done
+ * again, or finished as it is. False: it is not for that, or there is no more to try. */
+bool cleanup_starved(struct engine *e, struct image *image, struct job *job);
+/* A chore has listed what there is; the job stays the caller's. */
+void cleanup_scanned(struct engine *e, struct job *job);
+/* A piece of what has been listed: some renames at most. */
+void cleanup_go_on(struct engine *e);
+/* The line with one more at its end. */
+struct cleanup *cleanup_chain(struct cleanup *line, struct cleanup *last);
+/* How many free bytes are enough for the jobs that wait for their room; 0: none does. Any thread.
+ */
+int64_t cleanup_enough(const struct cleanup *line);
+/* The sweep behind those in line has ended: they are answered, and freed. */
+void cleanup_ended(struct engine *e, struct cleanup *line, const struct err *err);
+/* They are given up: answered, and freed. */
+void cleanup_refuse(struct cleanup *line, const struct err *err);
+
+/* --- health.c */
+
+void health_sample(struct engine *e);
+
 /* --- chores.c: what nobody asked for */
 
 int chores_unmount(struct job *job, struct err *err);
-/* Removes trash, in the background. */
-void chores_sweep(struct engine *e, struct request *then);
+/* Removes trash, in the background; with that `then` (NULL: none) has ended. */
+void chores_sweep(struct engine *e, struct cleanup *then);
 /* Health, automatic cleanup. */
 void chores_run(struct engine *e, int64_t now);
 void chores_finished(struct engine *e, struct job *job);
-/* Frees what a chore carries; the request that waited for it, or NULL. */
-struct request *chores_drop(struct job *job);
-/* ctl/cleanup. */
-void chores_cleanup(struct engine *e, struct request *request);
+/* An image of that digest was cancelled or removed: if no other one is on its way, what was
+ * unpacked ahead for it is given up, which is for the next sweep to take away. True if so. */
+bool chores_unwanted(struct engine *e, const char *sha256, enum policy policy);
 /* No name refers to the digest any more: from now on its files count as unused. */
 void chores_unreferenced(struct engine *e, const char *sha256);
 

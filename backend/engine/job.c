@@ -56,6 +56,7 @@ static int64_t known(int64_t value)
 static bool copy_image(struct job *job, const struct image *image)
 {
     job->image = image->id;
+    job->server = image->server;
     job->state = (int)image->state;
     job->stage.policy = image->policy;
     job->stage.size = known(image->size);
@@ -101,7 +102,7 @@ static void follow(struct engine *e, const struct job *ended)
 {
     for (struct image *i = registry_next_of_digest(e->registry, ended->stage.sha256, NULL); i;
          i = registry_next_of_digest(e->registry, ended->stage.sha256, i))
-        if (i->job && i->job != ended && i->job->pool == ended->pool &&
+        if (i->job && i->job != ended && !i->job->back && i->job->pool == ended->pool &&
             strcmp(i->job->key, ended->key) == 0) {
             lead(e, i->job);
             return;
@@ -114,6 +115,7 @@ void job_ended(struct engine *e, const struct job *job)
     for (int64_t i = 0; i < e->busy[job->pool]; i++)
         if (leaders[i] == job) {
             leaders[i] = leaders[--e->busy[job->pool]];
+            e->ready[job->pool].passed = NULL; /* its server has a connection to spare */
             follow(e, job);
             return;
         }
@@ -151,6 +153,14 @@ bool job_has_leader(const struct engine *e, const struct image *image, enum queu
         if (strcmp(e->leaders[pool][i]->key, key) == 0)
             return true;
     return false;
+}
+
+bool job_is_shared(const struct image *a, const struct image *b, enum queue_pool pool)
+{
+    char key_a[QUEUE_KEY_MAX], key_b[QUEUE_KEY_MAX];
+    make_key(key_a, a, pool);
+    make_key(key_b, b, pool);
+    return strcmp(key_a, key_b) == 0;
 }
 
 void job_start(struct engine *e, struct image *image, enum fsm_stage stage)

@@ -112,7 +112,8 @@ static void *work(void *arg)
         leave(l, job);
         cleanup_close(&job->stage.cancel_fd);
         job->stage.cancel_fd = -1;
-        pthread_cond_broadcast(&l->wake); /* its key is free */
+        if (l->first)
+            pthread_cond_broadcast(&l->wake); /* its key is free */
         lock_release(&q->lock);
         q->done(q->ctx, job);
         lock_take(&q->lock);

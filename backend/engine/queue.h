@@ -22,12 +22,13 @@ struct job {
     char key[QUEUE_KEY_MAX];                      /* "": shares with nobody, waits for nobody */
     int (*run)(struct job *job, struct err *err); /* on a worker's thread */
     void *owner;                                  /* not looked at here */
-    uint64_t image;                               /* likewise */
+    uint64_t image, server;                       /* likewise */
     struct stage_job stage;                       /* likewise, but for cancel_fd: the queue's,
                                                      open while it runs */
     stage_fn *stage_run;
     int state;
     int64_t told_until; /* likewise */
+    bool back;          /* likewise: it ran, and is the owner's again */
 
     /* Set by the run. */
     struct stage_result result;

@@ -1,8 +1,11 @@
 #include "engine/engine.h"
 
+#include "base/array.h"
 #include "base/cleanup.h"
+#include "base/crew.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "stages/snapshot/lower.h"
 #include "stages/snapshot/snapshot.h"
 
 #include <errno.h>
@@ -53,39 +56,101 @@ static void take_down(struct engine *e, struct image *image)
         image->mounted = false;
 }
 
+/* --- unpacked images */
+
+struct sight {
+    struct image *image; /* one of those that share it */
+    bool unpacked;
+    const char *sink;
+};
+
+struct sights {
+    const struct paths *paths;
+    struct sight *list;
+    size_t count, capacity;
+};
+
+static void look(void *ctx, size_t i)
+{
+    struct sights *s = ctx;
+    struct sight *seen = &s->list[i];
+    char key[PATHS_FILE_MAX];
+    bool lost, there = paths_have_image(s->paths, seen->image->sha256, seen->image->policy);
+    bool unknown = !there && errno != ENOENT;
+    paths_image(key, seen->image->sha256, seen->image->policy);
+    seen->sink = lower_sink(s->paths, key, &lost);
+    seen->unpacked = unknown || (there && !lost);
+}
+
+/* Every name that shares the image, from first to last. */
+static struct image *next_sharer(struct engine *e, const struct image *image, struct image *after)
+{
+    struct image *i = registry_next_of_digest(e->registry, image->sha256, after);
+    while (i && i->policy != image->policy)
+        i = registry_next_of_digest(e->registry, image->sha256, i);
+    return i;
+}
+
+static int plan_look(struct engine *e, struct sights *s, struct image *image)
+{
+    struct sight *list = array_more(s->list, s->count, &s->capacity, sizeof *list);
+    if (!list)
+        return -ENOMEM;
+    s->list = list;
+    s->list[s->count++] = (struct sight){.image = image};
+    for (struct image *i = next_sharer(e, image, NULL); i; i = next_sharer(e, image, i))
+        i->seen = true;
+    return 0;
+}
+
+static void take_sight(struct engine *e, const struct sight *s)
+{
+    for (struct image *i = next_sharer(e, s->image, NULL); i; i = next_sharer(e, s->image, i)) {
+        i->unpacked = s->unpacked;
+        i->sink = i->entries >= 0 ? s->sink : NULL;
+    }
+}
+
+/* After a reboot each look is a wait for the disk: many at once, and one for all names that share
+ * an image. Which sink made it is what the database does not know of it: it is the store's affair.
+ */
+static int see_images(struct engine *e)
+{
+    struct sights s = {.paths = &e->paths};
+    int r = 0;
+    for (struct image *i = registry_next(e->registry, NULL); r == 0 && i;
+         i = registry_next(e->registry, i))
+        if (!i->seen && (i->entries >= 0 || fsm_next(i->state, FSM_EV_MISSING)))
+            r = plan_look(e, &s, i);
+    if (r == 0)
+        crew_run(s.count, look, &s);
+    for (size_t n = 0; r == 0 && n < s.count; n++)
+        take_sight(e, &s.list[n]);
+    free(s.list);
+    return r;
+}
+
 /* --- states */
 
-/* One that is not as long as it was has lost something with the power: the digest says no more than
- * that, and takes longer. */
 static bool have_blob(struct engine *e, const struct image *image)
 {
     int64_t size;
-    char name[PATHS_FILE_MAX];
-    enum format format = paths_find_blob(&e->paths, image->sha256, &size);
-    if (format == FORMAT_UNKNOWN)
-        return errno != ENOENT;
-    if (image->size < 0 || size == image->size)
-        return true;
-    log_warn(image->name, "the download has %lld bytes, not %lld: it is fetched anew",
-             (long long)size, (long long)image->size);
-    paths_blob(name, image->sha256, format);
-    return paths_discard(e->paths.blobs, name, NULL) < 0;
+    return paths_find_blob(&e->paths, image->sha256, &size) != FORMAT_UNKNOWN || errno != ENOENT;
 }
 
 /* What cannot be told is taken to be there: whoever needs it finds out. */
 static bool is_there(struct engine *e, const struct image *image)
 {
-    bool unpacked = paths_have_image(&e->paths, image->sha256, image->policy) || errno != ENOENT;
     switch (image->state) {
     case FSM_DOWNLOADED:
     case FSM_UNPACKING:
-        return unpacked || have_blob(e, image);
+        return image->unpacked || have_blob(e, image);
     case FSM_UNPACKED: /* what was not published may have lost its contents with the power */
     case FSM_STORED:
     case FSM_ACTIVATING:
-        return unpacked;
+        return image->unpacked;
     case FSM_ACTIVE:
-        return unpacked || image->mounted;
+        return image->unpacked || image->mounted;
     case FSM_NEW:
     case FSM_DOWNLOADING:
     case FSM_FAILED:
@@ -95,45 +160,17 @@ static bool is_there(struct engine *e, const struct image *image)
     return true;
 }
 
-struct correction {
-    struct image *image;
-    struct image next;
-};
-
-struct corrections {
-    struct correction *list;
-    size_t count;
-};
-
-static void note(struct engine *e, struct corrections *c, struct image *image, enum fsm_event event)
+static int correct(struct engine *e, struct transitions *corrections, struct image *image,
+                   enum fsm_event event)
 {
-    struct correction *one = &c->list[c->count];
-    const struct fsm_row *row = work_prepare(e, image, event, &one->next);
-    if (!row)
-        return;
+    int r = transition_add(e, corrections, image, event);
+    if (r < 0)
+        return r == -EINVAL ? 0 : r;
+    struct image *next = &corrections->list[corrections->count - 1].next;
     log_info(image->name, "found %s while %s", fsm_event_word(event), fsm_state_word(image->state));
-    if (row->to == FSM_NEW)
-        one->next.attempts = 0;
-    one->image = image;
-    c->count++;
-}
-
-static int write_corrections(struct engine *e, const void *ctx, struct err *err)
-{
-    const struct corrections *c = ctx;
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < c->count; i++)
-        r = work_write(e, &c->list[i].next, c->list[i].image->state, err);
-    return r;
-}
-
-/* One transaction: after a reboot every active image is among them. */
-static int correct(struct engine *e, struct corrections *c, struct err *err)
-{
-    int r = c->count ? work_transact(e, write_corrections, c, err) : 0;
-    for (size_t i = 0; r == 0 && i < c->count; i++)
-        work_apply(e, c->list[i].image, &c->list[i].next, FSM_RUN_NOTHING);
-    return r;
+    if (next->state == FSM_NEW)
+        next->attempts = 0;
+    return 0;
 }
 
 static void wait_for_retry(struct engine *e, struct image *image)
@@ -146,16 +183,17 @@ static void wait_for_retry(struct engine *e, struct image *image)
         e->next_due = image->due;
 }
 
-static void look_at(struct engine *e, struct image *image, struct corrections *c)
+static int look_at(struct engine *e, struct image *image, struct transitions *corrections)
 {
     if (image->mounted && image->state != FSM_ACTIVE && image->state != FSM_ACTIVATING)
         take_down(e, image);
     if (image->state == FSM_ACTIVE && image->mounted)
         log_info(image->name, "adopted");
     if (!is_there(e, image))
-        note(e, c, image, FSM_EV_MISSING);
-    else if (image->state == FSM_ACTIVE && !image->mounted)
-        note(e, c, image, FSM_EV_UNMOUNTED);
+        return correct(e, corrections, image, FSM_EV_MISSING);
+    if (image->state == FSM_ACTIVE && !image->mounted)
+        return correct(e, corrections, image, FSM_EV_UNMOUNTED);
+    return 0;
 }
 
 static void go_on(struct engine *e, struct image *image)
@@ -166,22 +204,43 @@ static void go_on(struct engine *e, struct image *image)
         work_resume(e, image);
 }
 
+static int by_id(const void *a, const void *b)
+{
+    const struct image *x = *(struct image *const *)a, *y = *(struct image *const *)b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* In the order in which they were asked for. */
+static int all_go_on(struct engine *e, struct err *err)
+{
+    struct image **all CLEANUP_FREE = NULL;
+    size_t n = 0, capacity = 0;
+    for (struct image *i = registry_next(e->registry, NULL); i; i = registry_next(e->registry, i)) {
+        struct image **more = array_more(all, n, &capacity, sizeof *all);
+        if (!more)
+            return err_sys(err, ENOMEM, "cannot look at what there is");
+        all = more;
+        all[n++] = i;
+    }
+    if (n)
+        qsort(all, n, sizeof *all, by_id);
+    for (size_t i = 0; i < n; i++)
+        go_on(e, all[i]);
+    return 0;
+}
+
+/* One transaction: after a reboot every active image is among the corrections. */
 static int reconcile(struct engine *e, struct err *err)
 {
-    size_t count;
-    int64_t changed;
-    registry_count(e->registry, &count, &changed);
-    struct correction *list CLEANUP_FREE = calloc(count + 1, sizeof *list);
-    struct corrections c = {.list = list};
-    if (!list)
-        return err_sys(err, ENOMEM, "cannot look at what there is");
-    for (struct image *i = registry_next(e->registry, NULL); i; i = registry_next(e->registry, i))
-        look_at(e, i, &c);
-    int r = correct(e, &c, err);
+    struct transitions corrections CLEANUP_TRANSITIONS = {0};
+    int r = see_images(e);
     for (struct image *i = registry_next(e->registry, NULL); r == 0 && i;
          i = registry_next(e->registry, i))
-        go_on(e, i);
-    return r;
+        r = look_at(e, i, &corrections);
+    if (r < 0)
+        return err_sys(err, -r, "cannot look at what there is");
+    r = transition_commit_all(e, &corrections, err);
+    return r < 0 ? r : all_go_on(e, err);
 }
 
 /* --- leftovers */

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/lock.h"
+#include "stages/fetch/fetch.h"
 
 #include <string.h>
 
@@ -17,9 +18,9 @@ struct registry {
 
 static uint64_t hash_bytes(const char *s)
 {
-    uint64_t h = 0xcbf29ce484222325; /* FNV-1a */
+    uint64_t h = TEXT_HASH_INIT;
     for (; *s; s++)
-        h = (h ^ (unsigned char)*s) * 0x100000001b3;
+        h = text_hash_byte(h, (unsigned char)*s);
     return h ^ h >> 32;
 }
 
@@ -49,8 +50,10 @@ void registry_close(struct registry *r)
 {
     if (!r)
         return;
-    for (struct image *i; r->buckets[0] && (i = registry_next(r, NULL));)
-        registry_remove(r, i);
+    for (struct image *i = r->buckets[0] ? registry_next(r, NULL) : NULL, *next; i; i = next) {
+        next = registry_next(r, i);
+        registry_free_image(i);
+    }
     for (size_t i = 0; i < REGISTRY_INDEXES; i++)
         free(r->buckets[i]);
     lock_destroy(&r->lock);
@@ -279,6 +282,7 @@ int registry_set_url(struct image *image, const char *url)
     free(image->shown_url);
     image->url = copy;
     image->shown_url = steal_ptr(shown.data);
+    image->server = fetch_server(url);
     return 0;
 }
 
@@ -328,7 +332,7 @@ static void fill_view(const struct image *i, struct backend_view *v)
     v->state = fsm_state_word(i->state);
     v->want = want_word(i);
     v->policy = policy_name(i->policy);
-    v->sink = i->entries >= 0 ? "dir" : "-";
+    v->sink = i->sink ? i->sink : "-";
     v->format = format_name(i->format);
     v->phase = phase_of(i->state);
     v->percent = i->percent;
@@ -401,6 +405,12 @@ size_t registry_progress(struct registry *r, const char *sha256, enum fsm_state 
             i->percent = percent;
     }
     return names;
+}
+
+bool registry_is_named(struct registry *r, const char *sha256)
+{
+    LOCK_SCOPE(&r->lock);
+    return registry_next_of_digest(r, sha256, NULL);
 }
 
 void registry_hide_rootfs(struct registry *r, uint64_t id, bool hide)

@@ -32,12 +32,14 @@ struct image {
     /* Changed between registry_edit() and registry_publish(). */
     char *url;       /* with its credentials */
     char *shown_url; /* without */
+    uint64_t server; /* fetch_server() of it */
     enum fsm_state state;
     bool want_stored;
     enum err_code code;
     char *error; /* "" or a line */
     enum format format;
     int64_t size, entries, bytes, skipped;
+    const char *sink; /* of the unpacked image; NULL: not known */
     int64_t attempts, next_retry, updated;
     bool hides_rootfs; /* ACTIVE, but about to be unmounted */
     int64_t done, total, progressed;
@@ -48,6 +50,8 @@ struct image {
     struct request *waits; /* the command that waits for the job's end */
     bool removing;
     bool mounted;           /* when that was last looked at */
+    bool seen, unpacked;    /* its unpacked image was looked for at the start; and was there */
+    int room_tries;         /* that were made for want of room since it came into its state */
     bool wrong_digest;      /* one was seen since the last retry */
     int64_t due;            /* monotonic ms of the next attempt; 0: none */
     struct ready *ready_in; /* the line in which it waits to be claimed; NULL: in none */
@@ -105,6 +109,8 @@ size_t registry_progress(struct registry *registry, const char *sha256, enum fsm
 /* The link goes before what it points to does; it is back with the next change of the image. */
 void registry_hide_rootfs(struct registry *registry, uint64_t id, bool hide);
 
+/* Does any name refer to that digest? */
+bool registry_is_named(struct registry *registry, const char *sha256);
 bool registry_view(struct registry *registry, uint64_t id, struct backend_view *view);
 bool registry_find(struct registry *registry, const char *name, uint64_t *id);
 bool registry_exists(struct registry *registry, uint64_t id, bool *rootfs);

@@ -5,79 +5,13 @@
 
 #include <string.h>
 
-void work_notify(struct engine *e, enum backend_change change, const struct image *image)
+void work_notify(struct engine *e, enum backend_change change, uint64_t id, const char *name)
 {
     if (e->observer)
-        e->observer(e->observer_ctx, change, image->id, image->name);
+        e->observer(e->observer_ctx, change, id, name);
 }
 
-/* --- transitions */
-
-const struct fsm_row *work_prepare(const struct engine *e, const struct image *image,
-                                   enum fsm_event event, struct image *next)
-{
-    const struct fsm_row *row = fsm_next(image->state, event);
-    if (!row)
-        return NULL;
-    registry_copy(e->registry, image, next);
-    next->state = row->to;
-    next->updated = text_now_ms();
-    next->next_retry = 0;
-    if (row->to != FSM_FAILED && event != FSM_EV_AGAIN) {
-        next->code = ERR_NONE;
-        next->error = (char *)"";
-    }
-    return row;
-}
-
-int work_write(struct engine *e, const struct image *next, enum fsm_state from, struct err *err)
-{
-    struct images_row row;
-    registry_row(next, &row);
-    int r = images_update(e->db, &row, err);
-    return r < 0 ? r
-                 : images_history(e->db, &row, fsm_state_word(from), fsm_state_word(next->state),
-                                  next->updated, err);
-}
-
-/* A new phase, or a new attempt at it, counts from nothing. */
-static void reset_progress(struct image *image, const struct image *next)
-{
-    if (next->state == FSM_FAILED)
-        return;
-    image->percent = 0;
-    image->done = 0;
-    image->total = next->size;
-}
-
-static void publish(struct engine *e, struct image *image, const struct image *next)
-{
-    /* What cannot be copied is left as it was: the database has it all the same. */
-    char *error = next->error == image->error ? NULL : strdup(next->error);
-    registry_edit(e->registry, image);
-    if (next->url != image->url)
-        (void)registry_set_url(image, next->url);
-    if (error) {
-        free(image->error);
-        image->error = error;
-    }
-    image->state = next->state;
-    image->want_stored = next->want_stored;
-    image->code = next->code;
-    image->format = next->format;
-    image->size = next->size;
-    image->entries = next->entries;
-    image->bytes = next->bytes;
-    image->skipped = next->skipped;
-    image->attempts = next->attempts;
-    image->next_retry = next->next_retry;
-    image->updated = next->updated;
-    image->hides_rootfs = false;
-    image->wrong_digest = next->wrong_digest;
-    image->due = next->next_retry ? next->due : 0;
-    reset_progress(image, next);
-    registry_publish(e->registry, image);
-}
+/* --- on its way */
 
 bool work_is_claimable(const struct image *image)
 {
@@ -85,16 +19,21 @@ bool work_is_claimable(const struct image *image)
            !(image->state == FSM_STORED && image->want_stored);
 }
 
-static enum fsm_stage claimed_stage(const struct image *image)
+bool work_takes_turns(const struct image *image)
 {
-    return fsm_next(image->state, FSM_EV_CLAIM)->stage;
+    return work_is_claimable(image) || image->state == FSM_DOWNLOADING;
 }
 
-static void make_ready(struct engine *e, struct image *image)
+static enum fsm_stage claimed_stage(const struct image *image)
+{
+    const struct fsm_row *row = fsm_next(image->state, FSM_EV_CLAIM);
+    return row ? row->stage : fsm_stage_in(image->state);
+}
+
+static void line_up(struct ready *r, struct image *image)
 {
     if (image->ready_in)
         return;
-    struct ready *r = &e->ready[job_pool(claimed_stage(image))];
     image->ready_in = r;
     image->looked_at = false;
     image->ready_before = r->last;
@@ -110,27 +49,19 @@ void work_unready(struct image *image)
         return;
     *(image->ready_before ? &image->ready_before->ready_after : &r->first) = image->ready_after;
     *(image->ready_after ? &image->ready_after->ready_before : &r->last) = image->ready_before;
+    if (r->passed == image)
+        r->passed = image->ready_before;
     image->ready_in = NULL;
 }
 
-void work_apply(struct engine *e, struct image *image, const struct image *next,
-                enum fsm_stage stage)
-{
-    work_unready(image);
-    publish(e, image, next);
-    work_notify(e, BACKEND_CHANGED, image);
-    if (stage != FSM_RUN_NOTHING)
-        job_start(e, image, stage);
-    else if (work_is_claimable(image))
-        make_ready(e, image);
-}
-
-int work_transact(struct engine *e,
-                  int (*write)(struct engine *e, const void *ctx, struct err *err), const void *ctx,
+int work_transact(struct engine *e, bool durable,
+                  int (*write)(struct engine *e, void *ctx, struct err *err), void *ctx,
                   struct err *err)
 {
     struct err trouble = {0};
-    int r = db_begin(e->db, &trouble);
+    int r = db_set_durable(e->db, durable, &trouble);
+    if (r == 0)
+        r = db_begin(e->db, &trouble);
     if (r == 0)
         r = write(e, ctx, &trouble);
     if (r == 0)
@@ -147,36 +78,13 @@ int work_transact(struct engine *e,
     return r;
 }
 
-struct change {
-    const struct image *next;
-    enum fsm_state from;
-};
-
-static int write_change(struct engine *e, const void *ctx, struct err *err)
-{
-    const struct change *change = ctx;
-    return work_write(e, change->next, change->from, err);
-}
-
-int work_commit(struct engine *e, struct image *image, const struct image *next,
-                enum fsm_stage stage, struct err *err)
-{
-    int r = work_transact(e, write_change, &(struct change){next, image->state}, err);
-    if (r < 0)
-        return r;
-    log_debug(image->name, "%s -> %s", fsm_state_word(image->state), fsm_state_word(next->state));
-    work_apply(e, image, next, stage);
-    return 0;
-}
-
 void work_unmounted(struct engine *e, struct image *image)
 {
-    struct image next;
+    struct transition t;
     struct err err = {0};
-    const struct fsm_row *row = work_prepare(e, image, FSM_EV_UNMOUNTED, &next);
     log_warn(image->name, "was unmounted by someone else");
-    if (row)
-        (void)work_commit(e, image, &next, row->stage, &err);
+    if (transition_prepare(e, image, FSM_EV_UNMOUNTED, &t) && transition_commit(e, &t, &err) == 0)
+        work_resume(e, image);
 }
 
 void work_resume(struct engine *e, struct image *image)
@@ -184,10 +92,30 @@ void work_resume(struct engine *e, struct image *image)
     enum fsm_stage stage = fsm_stage_in(image->state);
     if (image->job || image->removing)
         return;
-    if (work_is_claimable(image))
-        make_ready(e, image);
+    if (work_takes_turns(image))
+        line_up(&e->ready[job_pool(claimed_stage(image))], image);
+    else if (stage == FSM_RUN_MOUNT)
+        line_up(&e->remounts, image);
     else if (stage != FSM_RUN_NOTHING)
         job_start(e, image, stage);
+}
+
+void work_return(struct engine *e, struct image *image)
+{
+    struct ready *r = &e->ready[job_pool(claimed_stage(image))];
+    image->ready_in = r;
+    image->ready_before = NULL;
+    image->ready_after = r->first;
+    *(r->first ? &r->first->ready_before : &r->last) = image;
+    r->first = image;
+}
+
+void work_hasten(struct engine *e, struct image *image)
+{
+    if (image->ready_in != &e->remounts)
+        return;
+    work_unready(image);
+    job_start(e, image, FSM_RUN_MOUNT);
 }
 
 /* --- outcomes */
@@ -204,6 +132,8 @@ static void take_result(struct image *next, const struct stage_result *result)
         next->bytes = result->bytes;
     if (result->skipped >= 0)
         next->skipped = result->skipped;
+    if (result->sink)
+        next->sink = result->sink;
 }
 
 /* What UNPACKING rests on was damaged, and is gone: once, it is fetched anew. A second time the
@@ -214,14 +144,13 @@ static bool starts_anew(const struct image *image, const struct job *job)
            fsm_next(image->state, FSM_EV_MISSING);
 }
 
-static const struct fsm_row *prepare_anew(struct engine *e, struct image *image, struct job *job,
-                                          struct image *next)
+static void prepare_anew(struct engine *e, struct image *image, struct job *job,
+                         struct transition *t)
 {
     log_warn(image->name, "%s; it is fetched anew", job->err.text);
-    const struct fsm_row *row = work_prepare(e, image, FSM_EV_MISSING, next);
-    next->wrong_digest = true;
-    next->attempts = 0;
-    return row;
+    transition_prepare(e, image, FSM_EV_MISSING, t);
+    t->next.wrong_digest = true;
+    t->next.attempts = 0;
 }
 
 static double jitter(struct engine *e)
@@ -244,12 +173,12 @@ static int64_t later(int64_t now, int64_t delay)
     return __builtin_add_overflow(now, delay, &when) ? INT64_MAX : when;
 }
 
-static const struct fsm_row *prepare_failure(struct engine *e, struct image *image, struct job *job,
-                                             struct image *next)
+static void prepare_failure(struct engine *e, struct image *image, struct job *job,
+                            struct transition *t)
 {
+    struct image *next = &t->next;
     int64_t delay = delay_of(e, image, job);
-    const struct fsm_row *row =
-        work_prepare(e, image, delay < 0 ? FSM_EV_FAIL : FSM_EV_AGAIN, next);
+    transition_prepare(e, image, delay < 0 ? FSM_EV_FAIL : FSM_EV_AGAIN, t);
     if (job->result.retry == RETRY_SCRATCH)
         next->wrong_digest = true;
     next->code = job->err.code ? job->err.code : ERR_INTERNAL;
@@ -258,37 +187,42 @@ static const struct fsm_row *prepare_failure(struct engine *e, struct image *ima
         next->next_retry = later(next->updated, delay);
         next->due = later(text_monotonic_ms(), delay);
     }
-    return row;
 }
 
-/* What an unpack that failed has left is in the trash, where it takes up room. */
+static void prepare_outcome(struct engine *e, struct image *image, struct job *job,
+                            struct transition *t)
+{
+    if (job->status == 0) {
+        transition_prepare(e, image, FSM_EV_DONE, t);
+        take_result(&t->next, &job->result);
+        if (job->stage_run == unpack_run)
+            t->next.wrong_digest = false;
+    } else if (starts_anew(image, job)) {
+        prepare_anew(e, image, job, t);
+    } else {
+        prepare_failure(e, image, job, t);
+    }
+}
+
+/* What an unpack that failed has left is in the trash, where it takes up room; a download's may
+ * have been unpacked ahead. */
 static void sweep_after(struct engine *e, const struct job *job)
 {
-    if (job->stage_run == unpack_run && job->status < 0)
+    if (job->stage_run && job->stage_run != activate_run && job->status < 0)
         chores_sweep(e, NULL);
 }
 
-static void settle(struct engine *e, struct image *image, struct job *job)
+/* It could not be written down: it is tried again later. */
+static void postpone(struct engine *e, struct image *image, struct job *job)
 {
-    struct image next;
-    struct err err = {0};
-    const struct fsm_row *row;
-    if (job->status == 0) {
-        row = work_prepare(e, image, FSM_EV_DONE, &next);
-        take_result(&next, &job->result);
-        if (job->stage_run == unpack_run)
-            next.wrong_digest = false;
-    } else if (starts_anew(image, job)) {
-        row = prepare_anew(e, image, job, &next);
-    } else {
-        row = prepare_failure(e, image, job, &next);
-    }
-    if (work_commit(e, image, &next, row->stage, &err) < 0) {
-        image->job = job;
-        job->next = e->postponed;
-        e->postponed = job;
-        return;
-    }
+    image->job = job;
+    job->next = e->postponed;
+    e->postponed = job;
+    e->next_postponed = text_monotonic_ms() + ENGINE_POSTPONE_MS;
+}
+
+static void settled(struct engine *e, struct image *image, struct job *job)
+{
     if (image->state == FSM_FAILED)
         log_warn(image->name, "%s: %s", err_word(image->code), image->error);
     else if (image->due)
@@ -300,6 +234,30 @@ static void settle(struct engine *e, struct image *image, struct job *job)
         e->next_due = image->due;
     sweep_after(e, job);
     job_free(job);
+}
+
+/* In one transaction: a commit costs as much as all the rest. */
+static void settle_all(struct engine *e, struct job *jobs)
+{
+    struct transitions all CLEANUP_TRANSITIONS = {0};
+    struct err err = {0};
+    struct job *next;
+    int r = 0;
+    for (struct job *j = jobs; r == 0 && j; j = j->next) {
+        struct transition *t = transition_room(&all);
+        r = t ? 0 : -ENOMEM;
+        if (t)
+            prepare_outcome(e, registry_get(e->registry, j->image), j, t);
+    }
+    if (r == 0)
+        r = transition_pass_all(e, &all, &err);
+    for (struct job *j = jobs; j; j = next) {
+        next = j->next;
+        if (r < 0)
+            postpone(e, registry_get(e->registry, j->image), j);
+        else
+            settled(e, registry_get(e->registry, j->image), j);
+    }
 }
 
 /* Cancelled in the last moment, or the state has moved on: what was mounted comes down again, all
@@ -329,17 +287,19 @@ static void bury(struct engine *e, struct job *job)
     job_free(job);
 }
 
-void work_finished(struct engine *e, struct job *job)
+/* True: what came of it is to be settled. */
+static bool take_back(struct engine *e, struct job *job)
 {
+    job->back = true;
     job_ended(e, job);
     if (job->pool == QUEUE_CHORE) {
         chores_finished(e, job);
-        return;
+        return false;
     }
     struct image *image = registry_get(e->registry, job->image);
     if (!image || image->job != job) {
         bury(e, job);
-        return;
+        return false;
     }
     image->job = NULL;
     if (image->waits)
@@ -347,7 +307,22 @@ void work_finished(struct engine *e, struct job *job)
     else if (atomic_load(&job->cancelled) || !job->stage_run || job->state != (int)image->state)
         abandon(e, image, job);
     else
-        settle(e, image, job);
+        return !cleanup_starved(e, image, job);
+    return false;
+}
+
+void work_finished(struct engine *e, struct job *jobs)
+{
+    struct job *outcomes = NULL, **last = &outcomes;
+    for (struct job *next; jobs; jobs = next) {
+        next = jobs->next;
+        if (take_back(e, jobs)) {
+            *last = jobs;
+            last = &jobs->next;
+        }
+    }
+    *last = NULL;
+    settle_all(e, outcomes);
 }
 
 /* Counted in memory; whatever comes of the attempt writes it down. */
@@ -365,13 +340,8 @@ static void begin_attempt(struct engine *e, struct image *image)
 
 void work_due(struct engine *e, int64_t now)
 {
-    if (e->postponed && now >= e->next_postponed) {
-        struct job *job = steal_ptr(e->postponed);
-        for (struct job *next; job; job = next) {
-            next = job->next;
-            work_finished(e, job);
-        }
-    }
+    if (e->postponed && now >= e->next_postponed)
+        work_finished(e, steal_ptr(e->postponed));
     if (now < e->next_due)
         return;
     e->next_due = INT64_MAX;

@@ -1,6 +1,7 @@
 #include "contents.h"
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/wire.h"
 
 #include <string.h>
@@ -24,18 +25,11 @@ void contents_free(struct contents *c)
 
 static int write_at(struct contents *c, uint64_t at, const uint8_t *data, size_t n, struct err *err)
 {
-    while (n > 0) {
-        ssize_t w = pwrite(c->fd, data, n, (off_t)at);
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w < 0)
-            return err_sys(err, errno, "cannot write the unpacked data");
-        data += w;
-        n -= (size_t)w;
-        at += (uint64_t)w;
-    }
-    if (at > c->written)
-        c->written = at;
+    int r = io_pwrite(c->fd, data, n, (int64_t)at);
+    if (r < 0)
+        return err_sys(err, -r, "cannot write the unpacked data");
+    if (at + n > c->written)
+        c->written = at + n;
     return 0;
 }
 
@@ -104,8 +98,9 @@ int contents_flush(struct contents *c, struct err *err)
     int r = write_gathered(c, err);
     if (r < 0 || c->written >= c->ended)
         return r;
-    if (ftruncate(c->fd, (off_t)c->ended) < 0)
-        return err_sys(err, errno, "cannot extend the unpacked data");
+    while (ftruncate(c->fd, (off_t)c->ended) < 0)
+        if (errno != EINTR)
+            return err_sys(err, errno, "cannot extend the unpacked data");
     c->written = c->ended;
     return 0;
 }

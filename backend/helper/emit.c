@@ -101,3 +101,10 @@ int emit_last(struct emit *e, const struct err *err, uint64_t consumed)
         add(e, err->text, text_len);
     return r < 0 ? r : emit_flush(e, NULL);
 }
+
+int emit_failure(int fd, const struct err *err)
+{
+    uint8_t room[sizeof(struct wire_record) + ERR_TEXT_MAX];
+    struct emit e = {.fd = fd, .gathered = room};
+    return emit_last(&e, err, 0);
+}

@@ -32,4 +32,7 @@ void emit_drop(struct emit *e);
 /* What is gathered and the last record: WIRE_END if err is NULL, else WIRE_ERROR. */
 int emit_last(struct emit *e, const struct err *err, uint64_t consumed);
 
+/* WIRE_ERROR alone, from one who has no struct emit, or must not use it. Takes no memory. */
+int emit_failure(int fd, const struct err *err);
+
 #endif

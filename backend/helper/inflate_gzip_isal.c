@@ -5,6 +5,9 @@
 #include <isa-l/igzip_lib.h>
 #include <stdlib.h>
 
+/* RFC 1952, 2.3.1.2: a set one tells of fields that a decoder cannot know. igzip lets them pass. */
+#define RESERVED_FLAGS 0xe0u
+
 /* isal_inflate would read the header itself, but forgets its flags where input ends within it: so
  * the header is read apart, and kept. */
 struct gzip {
@@ -56,6 +59,8 @@ static int step(struct gzip *gz, struct err *err)
     int r = gz->in_header ? isal_read_gzip_header(s, &gz->header) : isal_inflate(s);
     if (r != ISAL_DECOMP_OK && r != ISAL_END_INPUT)
         return failed(r, err);
+    if (gz->in_header && r == ISAL_DECOMP_OK && gz->header.flags & RESERVED_FLAGS)
+        return inflate_corrupt(err, FORMAT_GZIP, "unknown header flags");
     if (gz->in_header)
         gz->in_header = r == ISAL_END_INPUT;
     else if (s->block_state == ISAL_BLOCK_FINISH)

@@ -36,8 +36,10 @@ int jail_paths(struct err *err)
 {
     struct rights all = all_rights();
     int ruleset CLEANUP_CLOSE = make_ruleset(&all);
+    if (ruleset < 0 && errno != ENOSYS && errno != EOPNOTSUPP) /* those say: none here */
+        return err_sys(err, errno, "cannot begin to give up files");
     if (ruleset < 0)
-        return 0; /* no Landlock here */
+        return 0;
     if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
         return err_sys(err, errno, "cannot give up files");
     return 0;

@@ -60,7 +60,7 @@ int main(int argc, char **argv)
     struct unpack u = {0};
     struct err err = {0};
     int failed = run(&u, argc, argv, &limits, &err) < 0;
-    if (!u.emit.gathered || emit_last(&u.emit, failed ? &err : NULL, u.inflate.consumed) < 0)
-        failed = 2;
-    _exit(failed);
+    int told = u.emit.gathered ? emit_last(&u.emit, failed ? &err : NULL, u.inflate.consumed)
+                               : emit_failure(WIRE_RECORDS_FD, &err);
+    _exit(told < 0 ? 2 : failed);
 }

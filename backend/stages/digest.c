@@ -2,6 +2,8 @@
 
 #include "base/text.h"
 
+#include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 
@@ -10,6 +12,15 @@ struct digest {
     EVP_MD_CTX *copy; /* finalising ends a context: the hex is read from a copy */
     bool failed;
 };
+
+int digest_prepare(struct err *err)
+{
+    char hex[DIGEST_HEX_MAX];
+    struct digest *d = OSSL_LIB_CTX_get0_global_default() ? digest_new() : NULL;
+    bool works = d && digest_hex(d, hex);
+    digest_free(d);
+    return works ? 0 : err_set(err, ERR_INTERNAL, ENOMEM, "OpenSSL has no SHA-256, or no memory");
+}
 
 struct digest *digest_new(void)
 {

@@ -4,12 +4,17 @@
 #ifndef STAGES_DIGEST_H
 #define STAGES_DIGEST_H
 
+#include "base/err.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
 struct digest;
 
 #define DIGEST_HEX_MAX 65 /* 64 lower-case hex digits and the NUL */
+
+/* Once, before the first, in one thread: OpenSSL makes itself ready. */
+int digest_prepare(struct err *err);
 
 struct digest *digest_new(void); /* NULL when out of memory */
 void digest_free(struct digest *d);

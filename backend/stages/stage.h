@@ -25,7 +25,8 @@ struct stage_settings {
     int64_t helper_stall;    /* 0: UNPACK_STALL_MS of stages/unpack/unpack.h; tests wait less */
     int64_t helper_total;    /* 0: what the limits allow */
     int64_t helper_grace;    /* 0: UNPACK_GRACE_MS */
-    const char *sink;        /* "auto" or a sink's name */
+    const struct sink_kind *sink;
+    struct aheads *aheads; /* NULL: nothing is unpacked before all of it has come */
     const struct snapshot_backend *snapshot;
 };
 
@@ -53,10 +54,11 @@ enum stage_retry {
 /* Zeroed before the run; -1 where unknown. Filled as far as the stage knows, also on failure. */
 struct stage_result {
     enum format format;
-    int64_t size;    /* bytes of the archive */
-    int64_t entries; /* in the image, implied directories counted */
-    int64_t bytes;   /* of contents unpacked */
-    int64_t skipped; /* entries that the policy left out */
+    int64_t size;     /* bytes of the archive */
+    int64_t entries;  /* in the image, implied directories counted */
+    int64_t bytes;    /* of contents unpacked */
+    int64_t skipped;  /* entries that the policy left out */
+    const char *sink; /* the name of the image's; NULL: not known */
     enum stage_retry retry;
     int64_t retry_after;    /* ms that the server asked for; 0: it did not */
     struct space_need need; /* room that it takes, as far as the stage knows */
@@ -65,7 +67,7 @@ struct stage_result {
 /* 0, or a negative errno with err set; -ECANCELED when cancel_fd asked for it. */
 typedef int stage_fn(const struct stage_job *job, struct stage_result *result, struct err *err);
 
-stage_fn fetch_run;    /* URL → blobs/<sha256>.<format> */
+stage_fn fetch_run;    /* URL → blobs/<sha256>.<format>, if images/<key> is not there */
 stage_fn unpack_run;   /* blob → images/<key>.part, whole but not yet durable */
 stage_fn publish_run;  /* images/<key>.part → images/<key>, durable */
 stage_fn activate_run; /* images/<key> → active/<name> */

@@ -23,6 +23,7 @@ struct db {
     sqlite3_stmt *stmts[QUERIES];
     struct seen file, wal;
     struct seal *seal;
+    bool lazy; /* commits are not synced */
 };
 
 static const char *const queries[QUERIES] = {
@@ -36,7 +37,10 @@ static const char *const queries[QUERIES] = {
 int db_error(struct db *db, const char *doing, struct err *err)
 {
     int system = errno, rc = sqlite3_errcode(db->sql) & 0xff;
-    int num = rc == SQLITE_FULL ? ENOSPC : rc == SQLITE_READONLY ? EROFS : EIO;
+    int num = rc == SQLITE_FULL       ? ENOSPC
+              : rc == SQLITE_READONLY ? EROFS
+              : rc == SQLITE_NOMEM    ? ENOMEM
+                                      : EIO;
     if (rc == SQLITE_IOERR && system != 0)
         return err_sys(err, system, "database: cannot %s: %s", doing, sqlite3_errmsg(db->sql));
     return err_set(err, num == ENOSPC ? ERR_NO_SPACE : ERR_IO, num, "database: cannot %s: %s",
@@ -105,8 +109,10 @@ static int check_pages(struct db *db, const char *path, struct err *err)
         r = cannot_use(db, path, err);
     } else {
         const char *found = (const char *)sqlite3_column_text(s, 0);
-        const char *line = strrchr(found, '\n'); /* behind a heading */
-        if (strcmp(found, "ok") != 0)
+        const char *line = found ? strrchr(found, '\n') : NULL; /* behind a heading */
+        if (!found)
+            r = cannot_use(db, path, err);
+        else if (strcmp(found, "ok") != 0)
             r = damaged(path, line ? line + 1 : found, err);
     }
     sqlite3_finalize(s);
@@ -127,8 +133,6 @@ static int make_private(const char *path, struct err *err)
     return 0;
 }
 
-/* FULL: in WAL mode NORMAL forgets the last commits at a power cut, and a control write has been
- * answered by then. */
 static int configure(struct db *db, const char *path, struct err *err)
 {
     static const char pragmas[] = "PRAGMA trusted_schema = OFF;"
@@ -172,6 +176,7 @@ static int open_file(const char *path, bool make, struct err *err)
         return err_sys(err, errno, "cannot open %s", path);
     if (st.st_size == 0 && !make)
         return err_set(err, ERR_IO, EIO, MIGRATE_CANNOT_USE, path, "it is empty");
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED); /* check_pages will, a page at a time */
     return 0;
 }
 
@@ -249,6 +254,18 @@ int db_run(struct db *db, struct sqlite3_stmt *stmt, struct err *err)
 int64_t db_last_id(struct db *db)
 {
     return sqlite3_last_insert_rowid(db->sql);
+}
+
+/* In WAL mode NORMAL forgets the last commits at a power cut, and no more than that. */
+int db_set_durable(struct db *db, bool durable, struct err *err)
+{
+    if (db->lazy != durable)
+        return 0;
+    const char *pragma = durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL";
+    if (sqlite3_exec(db->sql, pragma, NULL, NULL, NULL) != SQLITE_OK)
+        return db_error(db, pragma, err);
+    db->lazy = !durable;
+    return 0;
 }
 
 int db_begin(struct db *db, struct err *err)

@@ -1,4 +1,4 @@
-/* db: the SQLite database: WAL, every commit on disk before it returns, prepared statements.
+/* db: the SQLite database: WAL, commits on disk before they return, prepared statements.
  *
  * All of store's SQL belongs to one thread at a time (the engine's); there are no locks here. */
 #ifndef STORE_DB_H
@@ -30,6 +30,10 @@ const struct seal *db_seal(const struct db *db);
 /* Rewrites the file, so that nothing which was deleted or changed before is left in it or in its
  * log. */
 int db_scrub(struct db *db, struct err *err);
+
+/* Are commits on disk when they return, as they are at first? Else a power cut may forget the last
+ * of them; never one that a later, durable one came after. Not within a transaction. */
+int db_set_durable(struct db *db, bool durable, struct err *err);
 
 /* One transaction at a time. A failed commit rolls back; so does one into files that are not in
  * place. */

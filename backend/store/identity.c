@@ -18,10 +18,10 @@ static int read_database(struct db *db, char id[static ID_MAX], struct err *err)
     sqlite3_stmt *s = db_query(db, QUERY_STORE_ID);
     int rc = sqlite3_step(s);
     id[0] = '\0';
-    if (rc == SQLITE_ROW)
-        snprintf(id, ID_MAX, "%s", (const char *)sqlite3_column_text(s, 0));
-    sqlite3_reset(s);
-    return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_error(db, "read the store's id", err);
+    const char *text = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : NULL;
+    if (text)
+        snprintf(id, ID_MAX, "%s", text);
+    return sqlite3_reset(s) == SQLITE_OK ? 0 : db_error(db, "read the store's id", err);
 }
 
 static int read_store(const struct paths *p, char id[static ID_MAX], struct err *err)

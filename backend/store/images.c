@@ -63,6 +63,8 @@ static int reveal(struct db *db, const struct images_row *row, const void *secre
 
 /* --- rows */
 
+/* Without memory it reads as if it were empty, too: sqlite3_reset and the next sqlite3_step say so.
+ */
 static const char *column(sqlite3_stmt *s, int i)
 {
     const char *text = (const char *)sqlite3_column_text(s, i);
@@ -123,6 +125,8 @@ static int hand_out(struct db *db, sqlite3_stmt *s,
     const void *secret = sqlite3_column_blob(s, SECRET_COLUMN);
     int r = reveal(db, &row, secret, (size_t)sqlite3_column_bytes(s, SECRET_COLUMN), &url);
     row.url = url.data;
+    if (sqlite3_errcode(sqlite3_db_handle(s)) == SQLITE_NOMEM)
+        return db_error(db, "read images", err);
     return r < 0 ? err_sys(err, -r, "cannot read the credentials of %s", row.name)
                  : each(ctx, &row);
 }
@@ -178,8 +182,7 @@ int images_removed_at(struct db *db, const char *name, int64_t *when, struct err
     int rc = sqlite3_step(s);
     bool removed = rc == SQLITE_ROW && *column(s, 0) == '\0';
     *when = removed ? sqlite3_column_int64(s, 1) : 0;
-    sqlite3_reset(s);
-    return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_error(db, "read the history", err);
+    return sqlite3_reset(s) == SQLITE_OK ? 0 : db_error(db, "read the history", err);
 }
 
 /* --- the key */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define TRASH ".trash-"
+#define KEPT  ".kept-"
 
 static int open_dir(int at, const char *name, const char *what, struct err *err)
 {
@@ -112,7 +113,7 @@ int paths_open(struct paths *p, const char *dir, struct err *err)
 static int is_in_place(int at, const char *name, int fd, const char *what, struct err *err)
 {
     struct stat open, there;
-    int r = fstatat(at, name, &there, AT_SYMLINK_NOFOLLOW);
+    int r = fstatat(at, name, &there, 0); /* a folder may be a link to another disk */
     if (fstat(fd, &open) < 0 ||
         (r == 0 && there.st_dev == open.st_dev && there.st_ino == open.st_ino))
         return 0;
@@ -246,11 +247,17 @@ int paths_keep_aside(int dirfd, const char *name, char kept[static PATHS_FILE_MA
 {
     unsigned serial = 0;
     do
-        snprintf(kept, PATHS_FILE_MAX, ".kept-%.*s-%u", PATHS_NAME_MAX, name, ++serial);
+        snprintf(kept, PATHS_FILE_MAX, KEPT "%.*s-%u", PATHS_NAME_MAX, name, ++serial);
     while (renameat2(dirfd, name, dirfd, kept, RENAME_NOREPLACE) < 0 && errno == EEXIST);
-    if (faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || fsync(dirfd) < 0)
+    if (faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT ||
+        fsync(dirfd) < 0)
         return err_sys(err, errno, "cannot move %s aside", name);
     return 0;
+}
+
+bool paths_is_kept(const char *name)
+{
+    return strncmp(name, KEPT, sizeof KEPT - 1) == 0;
 }
 
 bool paths_is_trash(const char *name)
@@ -267,7 +274,7 @@ static int empty_one(int dirfd, const char *name, bool *synced)
     return io_remove_tree(dirfd, name);
 }
 
-int paths_empty_trash(int dirfd)
+int paths_empty_trash(int dirfd, int (*ready)(void *ctx, const char *name), void *ctx)
 {
     DIR *dir CLEANUP_CLOSEDIR = io_list(dirfd);
     if (!dir)
@@ -275,9 +282,35 @@ int paths_empty_trash(int dirfd)
     int result = 0;
     bool synced = false;
     for (struct dirent *e; (e = readdir(dir));) {
-        int r = paths_is_trash(e->d_name) ? empty_one(dirfd, e->d_name, &synced) : 0;
+        if (!paths_is_trash(e->d_name))
+            continue;
+        int r = ready ? ready(ctx, e->d_name) : 0;
+        if (r == 0)
+            r = empty_one(dirfd, e->d_name, &synced);
         if (r < 0)
             result = r;
     }
     return result;
+}
+
+static int probe_in(int dirfd, const char *dir, int (*try)(void *ctx, int folder, struct err *err),
+                    void *ctx, struct err *err)
+{
+    if (mkdirat(dirfd, PATHS_PROBE, 0700) < 0)
+        return err_sys(err, errno, "cannot make %s/" PATHS_PROBE, dir);
+    int folder CLEANUP_CLOSE = openat(dirfd, PATHS_PROBE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        return err_sys(err, errno, "cannot open %s/" PATHS_PROBE, dir);
+    return try(ctx, folder, err);
+}
+
+int paths_probe(int dirfd, const char *dir, int (*try)(void *ctx, int folder, struct err *err),
+                void *ctx, struct err *err)
+{
+    int r = io_remove_tree(dirfd, PATHS_PROBE);
+    if (r < 0)
+        return err_sys(err, -r, "cannot remove %s/" PATHS_PROBE, dir);
+    r = probe_in(dirfd, dir, try, ctx, err);
+    io_remove_tree(dirfd, PATHS_PROBE);
+    return r;
 }

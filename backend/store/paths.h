@@ -1,6 +1,6 @@
 /* paths: the store's folders and the names in them (the contract's "The store").
  *
- * Everything is reached from these descriptors with the `*at` calls. Read-only after open; any
+ * Everything is reached from these descriptors with the `*at` calls. Read-only after the start; any
  * thread. */
 #ifndef STORE_PATHS_H
 #define STORE_PATHS_H
@@ -13,9 +13,13 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* How an image that is one file is mounted there; ANY: as it works, the first first. */
+enum image_mount { IMAGE_MOUNT_ANY, IMAGE_MOUNT_FILE, IMAGE_MOUNT_LOOP };
+
 struct paths {
     int root, blobs, images, overlays, active; /* O_PATH-free directory descriptors */
     char dir[PATH_MAX];                        /* the store's absolute, resolved path */
+    enum image_mount image_mount;              /* the erofs sink's probe finds it out */
 };
 
 #define PATHS_DIGEST_LEN 64                      /* hex digits of a SHA-256 */
@@ -67,7 +71,14 @@ bool paths_is_trash(const char *name);
  * nobody's to remove but the user's. */
 int paths_keep_aside(int dirfd, const char *name, char kept[static PATHS_FILE_MAX],
                      struct err *err);
-/* Removes all trash below dirfd. */
-int paths_empty_trash(int dirfd);
+bool paths_is_kept(const char *name);
+/* Removes all trash below dirfd, each once `ready` (NULL: at once) has returned 0 for its name. */
+int paths_empty_trash(int dirfd, int (*ready)(void *ctx, const char *name), void *ctx);
+
+/* Has something tried in an empty folder, dirfd/.probe, of which nothing is left, neither of this
+ * time nor of one that a crash cut short. `dir` is what people call dirfd. Returns what try did. */
+#define PATHS_PROBE ".probe" /* no image, blob or overlay can have that name */
+int paths_probe(int dirfd, const char *dir, int (*try)(void *ctx, int folder, struct err *err),
+                void *ctx, struct err *err);
 
 #endif

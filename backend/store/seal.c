@@ -131,11 +131,11 @@ int seal_unlock(const struct seal *s, const struct text *bound, const void *seal
     memcpy(tag, text + plain, TAG_BYTES);
     int len, last;
     EVP_CIPHER_CTX *c CLEANUP_CONTEXT = begin(s, nonce, bound, 0);
-    bool opened = c && EVP_CipherUpdate(c, out, &len, text, (int)plain) == 1 &&
-                  EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, tag) == 1 &&
-                  EVP_CipherFinal_ex(c, out + len, &last) == 1;
+    bool ready = c && EVP_CipherUpdate(c, out, &len, text, (int)plain) == 1 &&
+                 EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, tag) == 1;
+    bool opened = ready && EVP_CipherFinal_ex(c, out + len, &last) == 1; /* it is the tag's word */
     if (opened)
         text_addn(bytes, (const char *)out, plain);
     OPENSSL_cleanse(out, plain + 1);
-    return !opened ? -EBADMSG : bytes->failed ? -ENOMEM : 0;
+    return !ready ? -ENOMEM : !opened ? -EBADMSG : bytes->failed ? -ENOMEM : 0;
 }

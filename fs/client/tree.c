@@ -1,5 +1,6 @@
 #include "fs/client/tree.h"
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "fs/client/outcome.h"
 
@@ -239,13 +240,10 @@ static int by_name(const void *a, const void *b)
 
 static int add_name(struct tree_names *names, size_t *cap, const char *name)
 {
-    if (names->n == *cap) {
-        *cap = *cap ? *cap * 2 : 64;
-        char **more = reallocarray(names->name, *cap, sizeof *more);
-        if (!more)
-            return -ENOMEM;
-        names->name = more;
-    }
+    char **more = array_more(names->name, names->n, cap, sizeof *more);
+    if (!more)
+        return -ENOMEM;
+    names->name = more;
     char *copy = strdup(name);
     if (!copy)
         return -ENOMEM;

@@ -21,8 +21,8 @@ int __real_ftruncate64(int fd, off_t n);
 
 enum action { NOTHING, TRACE, FAIL, BREAK, BEFORE, AFTER, POWER, ZERO };
 
-static const char *const kinds[FAULT_KINDS] = {"ALLOC", "READ", "WRITE",  "SQL",
-                                               "MOUNT", "FORK", "THREAD", "DB"};
+static const char *const kinds[FAULT_KINDS] = {"ALLOC", "READ",   "WRITE", "SQL",    "MOUNT",
+                                               "FORK",  "THREAD", "DB",    "MALLOC", "JAIL"};
 static const char *const actions[] = {"",       "trace", "fail",  "break",
                                       "before", "after", "power", "zero"};
 
@@ -68,6 +68,8 @@ __attribute__((constructor)) static void begin(void)
                                  O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     fault.owner = getpid();
     fault_vfs_begin();
+    if (fault.kind == FAULT_MALLOC)
+        fault_malloc_begin(getenv("IMGSTORE_FAULT_LIBRARY"));
     fault.action = action;
 }
 

@@ -15,6 +15,10 @@
  *                       whose directory was not synced since has not happened
  *   zero:N              as power:N, but files keep their size: what was not synced reads as zeros
  *
+ * Steps of the kind MALLOC, of which there are very many, are counted only where they are to fail,
+ * and only those of the library whose file's name holds $IMGSTORE_FAULT_LIBRARY, if that is set;
+ * its name stands for the function's, and the offset is that of no program.
+ *
  * What happened is a line in $IMGSTORE_FAULT_LOG: `ACTION KIND NUMBER FUNCTION OFFSET`; the offset
  * of the call in the program is for addr2line. No such line: there was no step N. Children between
  * fork and exec are left alone. Any thread. */
@@ -24,6 +28,9 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* Of what is called before a sanitizer has made itself ready. */
+#define FAULT_EARLY __attribute__((no_sanitize("address", "thread", "undefined")))
+
 enum fault_kind {
     FAULT_ALLOC,
     FAULT_READ,  /* a file operation that changes nothing */
@@ -32,7 +39,9 @@ enum fault_kind {
     FAULT_MOUNT,
     FAULT_FORK,
     FAULT_THREAD,
-    FAULT_DB, /* what SQLite does to its files */
+    FAULT_DB,     /* what SQLite does to its files */
+    FAULT_MALLOC, /* an allocation of a library's, not of the program's own */
+    FAULT_JAIL,   /* of the unpacking helper alone: see helper/helper.c */
     FAULT_KINDS
 };
 
@@ -59,6 +68,10 @@ void fault_moved(int from, const char *a, int to, const char *b);
 void fault_renamed(int from, const char *a, int to, const char *b);
 void fault_renames_synced(dev_t dev, ino_t ino);
 void fault_renames_lose(void);
+
+/* From now on allocations of libraries are counted, of the one that is called so or of all (only:
+ * NULL). */
+void fault_malloc_begin(const char *only);
 
 /* SQLite's file operations: from now on they are counted; what is not synced is lost. */
 void fault_vfs_begin(void);

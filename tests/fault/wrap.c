@@ -97,37 +97,25 @@ SYNCS(fsync, fault_synced)
 SYNCS(fdatasync, fault_synced)
 SYNCS(syncfs, fault_synced_all)
 
-int __real_open64(const char *path, int flags, ...);
-int __wrap_open64(const char *path, int flags, ...);
-int __wrap_open64(const char *path, int flags, ...)
-{
-    va_list ap;
-    va_start(ap, flags);
-    mode_t mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
-    va_end(ap);
-    STEP(READ, "open", EMFILE);
-    step.kind = flags & O_CREAT ? FAULT_WRITE : FAULT_READ;
-    FAIL_OR_GO_ON(-1)
-    int result = __real_open64(path, flags, mode);
-    fault_after(&step);
-    return result;
-}
-
-int __real_openat64(int fd, const char *path, int flags, ...);
-int __wrap_openat64(int fd, const char *path, int flags, ...);
-int __wrap_openat64(int fd, const char *path, int flags, ...)
-{
-    va_list ap;
-    va_start(ap, flags);
-    mode_t mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
-    va_end(ap);
-    STEP(READ, "openat", EMFILE);
-    step.kind = flags & O_CREAT ? FAULT_WRITE : FAULT_READ;
-    FAIL_OR_GO_ON(-1)
-    int result = __real_openat64(fd, path, flags, mode);
-    fault_after(&step);
-    return result;
-}
+#define UNPACKED(...) __VA_ARGS__
+#define OPENS(name, shown, parameters, arguments)                                                  \
+    int __real_##name(UNPACKED parameters, ...);                                                   \
+    int __wrap_##name(UNPACKED parameters, ...);                                                   \
+    int __wrap_##name(UNPACKED parameters, ...)                                                    \
+    {                                                                                              \
+        va_list ap;                                                                                \
+        va_start(ap, flags);                                                                       \
+        mode_t mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;                                    \
+        va_end(ap);                                                                                \
+        STEP(READ, shown, EMFILE);                                                                 \
+        step.kind = flags & O_CREAT ? FAULT_WRITE : FAULT_READ;                                    \
+        FAIL_OR_GO_ON(-1)                                                                          \
+        int result = __real_##name(UNPACKED arguments, mode);                                      \
+        fault_after(&step);                                                                        \
+        return result;                                                                             \
+    }
+OPENS(open64, "open", (const char *path, int flags), (path, flags))
+OPENS(openat64, "openat", (int fd, const char *path, int flags), (fd, path, flags))
 
 /* openat2, and what else glibc has no function for. */
 long __real_syscall(long number, ...);

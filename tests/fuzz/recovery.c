@@ -19,7 +19,7 @@
 
 /* --- the stand-in */
 
-static int probe(const struct paths *paths, struct err *err)
+static int probe(struct paths *paths, struct err *err)
 {
     return 0;
 }
@@ -154,9 +154,10 @@ static void start(struct start *s, const struct place *p)
         .store = p->store,
         .database = p->database,
         .helper = "/nonexistent",
-        .sink = "auto",
+        .sink = "dir",
         .limits = {INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX},
         .downloads = 1,
+        .host_downloads = 1,
         .unpacks = 1,
         .queue = 100,
         .attempts = 3,

@@ -89,11 +89,14 @@ static void check_error_log(const char *s, size_t size)
 static void check_numbers(const char *s)
 {
     int64_t n = 0;
+    struct amount amount = {0};
     char time[TEXT_TIME_MAX];
     if (text_parse_size(s, &n))
         FUZZ_MUST(n >= 0);
     if (text_parse_duration(s, &n))
         FUZZ_MUST(n >= 0);
+    if (text_parse_amount(s, &amount))
+        FUZZ_MUST(amount.bytes >= 0 && amount.percent >= 0 && amount.percent <= 100);
     FUZZ_MUST(strlen(text_time(n, time)) < sizeof time);
 }
 

@@ -99,6 +99,20 @@ Test(io, interrupted_calls_are_taken_up_again)
     close(late.fds[0]);
 }
 
+Test(io, places_leave_the_position)
+{
+    char got[8] = "";
+    int fd = open("/tmp", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(io_pwrite(fd, "abcdef", 6, 4), 0);
+    cr_assert(io_pread(fd, got, 3, 6) == 3 && memcmp(got, "cde", 3) == 0);
+    cr_assert_eq(io_pread(fd, got, sizeof got, 8), 2, "short at the end alone");
+    cr_assert_eq(lseek(fd, 0, SEEK_CUR), 0);
+    cr_assert_eq(io_pwrite(-1, "a", 1, 0), -EBADF);
+    cr_assert_eq(io_pread(-1, got, 1, 0), -EBADF);
+    close(fd);
+}
+
 Test(io, errors_are_negative_errnos)
 {
     char c;

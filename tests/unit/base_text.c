@@ -46,6 +46,19 @@ Test(text, sizes)
         cr_assert_not(text_parse_size(bad[i], &v), "%s", bad[i]);
 }
 
+Test(text, amounts)
+{
+    struct amount a = {0};
+    cr_assert(text_parse_amount("64M", &a) && a.bytes == 64 << 20 && a.percent == 0);
+    cr_assert(text_parse_amount("1%", &a) && a.percent == 1 && a.bytes == 0);
+    cr_assert(text_parse_amount("100%", &a) && a.percent == 100);
+    cr_assert(text_parse_amount("0", &a) && a.bytes == 0 && a.percent == 0);
+    cr_assert(text_parse_amount("max", &a) && a.bytes == TEXT_UNLIMITED);
+    const char *bad[] = {"%", "0%", "101%", "-1%", "1.5%", "5 %", "5%%", "5%M", "5M%", "max%"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_assert_not(text_parse_amount(bad[i], &a), "%s", bad[i]);
+}
+
 Test(text, durations)
 {
     int64_t v;

@@ -23,8 +23,8 @@ static const char *const golden[GOLDEN][1 + EVENT_COUNT] = {
     {"UNPACKING",   "-",           "UNPACKED",   "-",           "FAILED", "FAILED", "-",   "-",          "-",       "GONE", "-",      "NEW"},
     {"UNPACKED",    "-",           "STORED",     "-",           "FAILED", "FAILED", "-",   "-",          "-",       "GONE", "-",      "NEW"},
     {"STORED",      "ACTIVATING",  "-",          "-",           "-",      "FAILED", "-",   "ACTIVATING", "STORED",  "GONE", "-",      "NEW"},
-    {"ACTIVATING",  "-",           "ACTIVE",     "-",           "FAILED", "FAILED", "-",   "-",          "-",       "GONE", "-",      "NEW"},
-    {"ACTIVE",      "-",           "-",          "-",           "-",      "-",      "-",   "ACTIVE",     "STORED",  "GONE", "STORED", "NEW"},
+    {"ACTIVATING",  "-",           "ACTIVE",     "-",           "FAILED", "FAILED", "-",   "ACTIVATING", "-",       "GONE", "-",      "NEW"},
+    {"ACTIVE",      "-",           "-",          "-",           "-",      "-",      "-",   "ACTIVE",     "STORED",  "GONE", "ACTIVATING", "NEW"},
     {"FAILED",      "-",           "-",          "-",           "-",      "-",      "NEW", "-",          "-",       "GONE", "-",      "-"},
 };
 /* clang-format on */

@@ -74,7 +74,9 @@ Test(registry, what_is_added_is_found_until_it_is_removed)
     cr_assert(registry_get(r, 7) == web && registry_named(r, "db") == db);
     cr_assert(registry_exists(r, 7, &rootfs) && !rootfs);
     cr_assert(registry_exists(r, 8, &rootfs) && rootfs);
+    cr_assert(registry_is_named(r, A) && registry_is_named(r, B));
     registry_remove(r, web);
+    cr_assert(!registry_is_named(r, A) && registry_is_named(r, B));
     cr_assert_not(registry_find(r, "web", &id));
     cr_assert_null(registry_get(r, 7));
     rootfs = true;

@@ -11,6 +11,19 @@
 
 TestSuite(fetch, .init = trial_setup, .fini = trial_teardown, .timeout = 60);
 
+Test(fetch, servers)
+{
+    static const char *const same[] = {"http://h:8080/a",  "http://H:8080/b/c?d#e",
+                                       "http://h:8080",    "http://u:p@h:8080/x@y",
+                                       "http://h:8080?@q", "http://user:***@h:8080#f"};
+    static const char *const others[] = {"http://h/a", "http://h:80801/a", "http://h:8080@i/",
+                                         "http://i:8080/a"};
+    for (size_t i = 0; i < ARRAY_SIZE(same); i++)
+        cr_expect_eq(fetch_server(same[i]), fetch_server(same[0]), "%s", same[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        cr_expect_neq(fetch_server(others[i]), fetch_server(same[0]), "%s", others[i]);
+}
+
 Test(fetch, brings_a_blob)
 {
     trial_succeeds("ok/f");

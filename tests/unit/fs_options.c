@@ -40,8 +40,10 @@ static const struct setting {
     {"ctl_group", "IMGSTORE_CTL_GROUP", WORDS, FIELD(ctl_group), "", .other = "staff"},
     {"helper", "IMGSTORE_HELPER", WORDS, FIELD(helper), .other = "/x/helper"},
     {"allow_other", "IMGSTORE_ALLOW_OTHER", YES, FIELD(allow_other)},
-    {"downloads", "IMGSTORE_DOWNLOADS", NUMBER, FIELD(downloads), NULL, 4, "1", "0", "64", "65", 1,
+    {"downloads", "IMGSTORE_DOWNLOADS", NUMBER, FIELD(downloads), NULL, 8, "1", "0", "64", "65", 1,
      64},
+    {"host_downloads", "IMGSTORE_HOST_DOWNLOADS", NUMBER, FIELD(host_downloads), NULL, 6, "1", "0",
+     "64", "65", 1, 64},
     {"unpacks", "IMGSTORE_UNPACKS", NUMBER, FIELD(unpacks), NULL, 2, "1", "0", "64", "max", 1, 64},
     {"queue", "IMGSTORE_QUEUE", NUMBER, FIELD(queue), NULL, 10000, "1", "0", "1000000", "1000001",
      1, 1000000},
@@ -65,8 +67,8 @@ static const struct setting {
      "1 h", 0, 7200 * S},
     {"keep_unused", "IMGSTORE_KEEP_UNUSED", NUMBER, FIELD(keep_unused), NULL, 86400 * S, "0", "+1",
      "max", "1d1h", 0, INT64_MAX},
-    {"min_free", "IMGSTORE_MIN_FREE", NUMBER, FIELD(min_free), NULL, 64 * K *K, "0", "x", "1T",
-     "1T ", 0, K *K *K *K},
+    {"min_free", "IMGSTORE_MIN_FREE", NUMBER, FIELD(min_free.bytes), NULL, 64 * K *K, "0", "x",
+     "1T", "1T ", 0, K *K *K *K},
 };
 
 static struct options o;
@@ -313,14 +315,31 @@ Test(options, where_things_are)
     cr_assert_eq(status, 0);
 }
 
+Test(options, min_free_may_be_a_part_of_the_disk)
+{
+    struct backend_config c;
+    cr_assert_eq(PARSE("-o", "min_free=5%", "/m"), 0, "%s", err.text);
+    options_backend(&o, &c);
+    cr_expect_eq(c.min_free.percent, 5);
+    cr_expect_eq(c.min_free.bytes, 0);
+    cr_assert_eq(PARSE("-o", "min_free=5%", "--min-free", "7K", "/m"), 0, "%s", err.text);
+    cr_expect_eq(o.min_free.percent, 0, "the last one counts");
+    cr_expect_eq(o.min_free.bytes, 7 * K);
+    cr_assert_eq(PARSE("-o", "min_free=101%", "/m"), -EINVAL);
+    cr_expect_str_eq(err.text, "min_free=101%: takes a size such as 64K, 100M, 10G or max, or 1% "
+                               "to 100%");
+}
+
 Test(options, the_backend_gets_them)
 {
     struct backend_config c;
-    cr_assert_eq(PARSE("-o", "db=/d,store=/s,helper=/h,policy=faithful,downloads=1,unpacks=3", "-o",
-                       "queue=4,attempts=5,retry_delay=6ms,retry_max=7ms,connect_timeout=8ms", "-o",
-                       "stall_timeout=9ms,keep_unused=10ms,min_free=11,max_files=12", "-o",
-                       "max_file_size=13,max_total_size=14,max_download_size=15,sink=dir", "/m"),
-                 0, "%s", err.text);
+    cr_assert_eq(
+        PARSE("-o", "db=/d,store=/s,helper=/h,policy=faithful,downloads=1,unpacks=3", "-o",
+              "queue=4,attempts=5,retry_delay=6ms,retry_max=7ms,connect_timeout=8ms", "-o",
+              "stall_timeout=9ms,keep_unused=10ms,min_free=11,max_files=12", "-o",
+              "max_file_size=13,max_total_size=14,max_download_size=15,sink=dir,host_downloads=16",
+              "/m"),
+        0, "%s", err.text);
     options_backend(&o, &c);
     cr_expect_str_eq(c.database, "/d");
     cr_expect_str_eq(c.store, "/s");
@@ -336,12 +355,13 @@ Test(options, the_backend_gets_them)
                            c.connect_timeout,
                            c.stall_timeout,
                            c.keep_unused,
-                           c.min_free,
+                           c.min_free.bytes,
                            c.limits.max_files,
                            c.limits.max_file_size,
                            c.limits.max_total_size,
-                           c.limits.max_download_size};
-    static const int64_t want[] = {1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+                           c.limits.max_download_size,
+                           c.host_downloads};
+    static const int64_t want[] = {1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
     for (size_t i = 0; i < ARRAY_SIZE(want); i++)
         cr_expect_eq(got[i], want[i], "%zu", i);
 }

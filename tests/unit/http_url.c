@@ -153,12 +153,10 @@ Test(http_url, redirects)
 
 Test(http_url, addresses_of_the_link)
 {
-    cr_assert(http_url_link_local("http://169.254.169.254/x"));
-    cr_assert(http_url_link_local("http://u:p@[fe80::1%25eth0]:8080/x"));
-    cr_assert_not(http_url_link_local("http://h/x"));
-    cr_assert_not(http_url_link_local("no URL"));
     cr_assert(http_url_address_link_local("fe80::1"));
     cr_assert(http_url_address_link_local("::ffff:169.254.1.1"));
+    cr_assert(http_url_address_link_local("64:ff9b::a9fe:a9fe"));
+    cr_assert_not(http_url_address_link_local("64:ff9b::7f00:1"));
     cr_assert_not(http_url_address_link_local("127.0.0.1"));
     cr_assert_not(http_url_address_link_local("::1"));
     cr_assert_not(http_url_address_link_local(""));

@@ -3,6 +3,8 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/limits.h"
+#include "stages/snapshot/lower.h"
+#include "store/paths.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -24,19 +26,42 @@ void fixture_own_mounts(void)
     cr_assert_eq(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
 }
 
-struct fixture fixture_in(const char *parent)
+static struct fixture fixture_of(const struct sink_kind *kind, const char *parent)
 {
-    struct fixture f = {0};
-    snprintf(f.dir, sizeof f.dir, "%s/sink_dir.XXXXXX", parent);
+    struct fixture f = {.kind = kind, .root = -1};
+    snprintf(f.dir, sizeof f.dir, "%s/sink.XXXXXX", parent);
     cr_assert(mkdtemp(f.dir));
     f.part = open(f.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     f.data = openat(f.part, SINK_DATA, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     f.end = WIRE_BLOCK;
     f.ns = namespace_new();
     struct sink_place place = {f.part, f.data, -1};
-    cr_assert_eq(sink_dir.open(&place, &f.sink, &f.err), 0, "%s", f.err.text);
-    f.root = openat(f.part, SINK_ROOTFS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cr_assert_eq(kind->open(&place, &f.sink, &f.err), 0, "%s", f.err.text);
+    if (kind == &sink_dir)
+        f.root = openat(f.part, SINK_ROOTFS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return f;
+}
+
+struct fixture fixture_in(const char *parent)
+{
+    return fixture_of(&sink_dir, parent);
+}
+
+struct fixture fixture_erofs(void)
+{
+    struct paths paths;
+    struct err err;
+    char how[SINK_HOW_MAX], dir[] = "/var/tmp/sink.XXXXXX";
+    fixture_needs_root();
+    fixture_own_mounts();
+    cr_assert(mkdtemp(dir));
+    cr_assert_eq(paths_open(&paths, dir, &err), 0, "%s", err.text);
+    int r = sink_erofs.probe(&paths, how, &err);
+    paths_close(&paths);
+    io_remove_tree(AT_FDCWD, dir);
+    if (r < 0)
+        cr_skip_test("needs erofs: %s", err.text);
+    return fixture_of(&sink_erofs, "/var/tmp");
 }
 
 struct fixture fixture_new(void)
@@ -46,10 +71,11 @@ struct fixture fixture_new(void)
 
 void fixture_done(struct fixture *f)
 {
-    sink_dir.close(f->sink);
+    f->kind->close(f->sink);
     namespace_free(f->ns);
     close(f->data);
-    close(f->root);
+    if (f->root >= 0)
+        close(f->root);
     close(f->part);
     char *name = strrchr(f->dir, '/');
     *name++ = '\0';
@@ -68,14 +94,14 @@ int fixture_add(struct fixture *f, struct entry e)
     const char *slash = strchr(e.path + p.existing + (p.existing > 0), '/');
     for (unsigned i = 0; i < p.implied; i++, slash = strchr(slash + 1, '/')) {
         snprintf(path, sizeof path, "%.*s", (int)(slash - e.path), e.path);
-        int r = sink_dir.implied(f->sink, path, &f->err);
+        int r = f->kind->implied(f->sink, path, &f->err);
         if (r < 0)
             return r;
     }
-    int r = p.removes ? sink_dir.remove(f->sink, e.path, p.removes_dir, &f->err) : 0;
+    int r = p.removes ? f->kind->remove(f->sink, e.path, p.removes_dir, &f->err) : 0;
     if (r < 0 || p.action == NAMESPACE_NOTHING)
         return r;
-    return sink_dir.entry(f->sink, &e, p.action == NAMESPACE_UPDATE, &f->err);
+    return f->kind->entry(f->sink, &e, &p, &f->err);
 }
 
 struct entry entry_file(const char *path, unsigned mode)
@@ -110,8 +136,13 @@ void fixture_must(struct fixture *f, struct entry e)
 
 void fixture_finish(struct fixture *f)
 {
-    cr_assert_eq(sink_dir.finish(f->sink, f->ns, &f->err), 0, "%s", f->err.text);
+    cr_assert_eq(f->kind->finish(f->sink, f->ns, &f->err), 0, "%s", f->err.text);
     cr_assert_lt(faccessat(f->part, SINK_DATA, F_OK, 0), 0);
+    if (f->kind != &sink_dir) {
+        int image CLEANUP_CLOSE = openat(f->part, SINK_IMAGE, O_RDONLY | O_CLOEXEC);
+        f->root = lower_mount_erofs(image, IMAGE_MOUNT_ANY, &f->err);
+        cr_assert_geq(f->root, 0, "%s", f->err.text);
+    }
 }
 
 struct stat fixture_status(struct fixture *f, const char *path)

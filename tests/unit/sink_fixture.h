@@ -1,5 +1,5 @@
-/* sink_fixture: the sink that makes directories, at work in a throwaway directory and given entries
- * as the stage gives them. Where nothing else is said, what goes wrong fails the test. */
+/* sink_fixture: a sink at work in a throwaway directory and given entries as the stage gives them.
+ * Where nothing else is said, what goes wrong fails the test. */
 #ifndef TESTS_SINK_FIXTURE_H
 #define TESTS_SINK_FIXTURE_H
 
@@ -9,8 +9,10 @@
 #include <sys/stat.h>
 
 struct fixture {
+    const struct sink_kind *kind;
     char dir[64];
-    int part, root, data;
+    int part, data;
+    int root;    /* the image's, once it is finished; the directory sink's from the begin */
     int64_t end; /* of the data file */
     void *sink;
     struct namespace *ns;
@@ -23,8 +25,11 @@ void fixture_needs_root(void);
 /* Into a mount namespace of the test's own: its mounts go with it. */
 void fixture_own_mounts(void);
 
+/* The directory sink. */
 struct fixture fixture_new(void);
 struct fixture fixture_in(const char *parent);
+/* The erofs sink; skips the test where its image cannot be mounted. */
+struct fixture fixture_erofs(void);
 void fixture_done(struct fixture *f);
 
 /* ---- entries ---- */

@@ -246,8 +246,8 @@ Test(snapshot, discard_leaves_trash_alone)
     cr_assert_not(store_has(s.p.active, "web"));
     cr_assert_not(store_has(s.p.overlays, "web"));
     cr_assert_eq(snapshot_discard(&s.p, "web", &s.err), 0);
-    cr_assert_eq(paths_empty_trash(s.p.overlays), 0);
-    cr_assert_eq(paths_empty_trash(s.p.active), 0);
+    cr_assert_eq(paths_empty_trash(s.p.overlays, NULL, NULL), 0);
+    cr_assert_eq(paths_empty_trash(s.p.active, NULL, NULL), 0);
 
     int web CLEANUP_CLOSE = store_mount(&s, "web");
     cr_assert(store_reads(web, "etc/hostname", "image\n"));

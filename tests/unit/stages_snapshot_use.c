@@ -1,6 +1,8 @@
 /* A layer that is in use: through this mount namespace, and through another one. */
 #include "snapshot_store.h"
 
+#include "stages/snapshot/holder.h"
+
 #include <linux/fs.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
@@ -253,6 +255,28 @@ Test(snapshot_use, by_another_mount_here)
     unmount_web();
 }
 
+/* It is put back as it was there, too, and not a second superblock over the same layer. */
+Test(snapshot_use, where_layers_lie_on_another_disk)
+{
+    char overlays[PATH_MAX], layers[PATH_MAX], to[PATH_MAX], dir[PATH_MAX];
+    snprintf(overlays, sizeof overlays, "%s/overlays", s.p.dir);
+    snprintf(layers, sizeof layers, "%s/layers", s.p.dir);
+    snprintf(to, sizeof to, "%s/elsewhere", s.p.dir);
+    strcpy(dir, s.p.dir);
+    cr_assert_eq(rename(overlays, layers), 0);
+    cr_assert_eq(symlink(layers, overlays), 0);
+    paths_close(&s.p);
+    cr_assert_eq(paths_open(&s.p, dir, &s.err), 0, "%s", s.err.text);
+    mount_web();
+    cr_assert_eq(mkdirat(s.p.root, "elsewhere", 0700), 0);
+    cr_assert_eq(mount(active("web"), to, NULL, MS_BIND, NULL), 0);
+    dev_t before = device();
+    check_busy("/elsewhere");
+    cr_assert_eq(device(), before);
+    umount2(to, 0);
+    unmount_web();
+}
+
 /* Nobody in /proc has it mounted, and still it is held: by a descriptor of a detached mount. */
 Test(snapshot_use, by_nobody_who_can_be_seen)
 {
@@ -261,6 +285,28 @@ Test(snapshot_use, by_nobody_who_can_be_seen)
     cr_assert_geq(tree, 0);
     check_busy("no process that can be seen");
     close(tree);
+    unmount_web();
+}
+
+/* The kernel gives a superblock's number to the next one: another layer's must not be taken for
+ * ours, else the image would show what was written to the other. */
+Test(snapshot_use, not_by_who_has_its_number_now)
+{
+    struct holder h;
+    char upper[PATH_MAX];
+    mount_web();
+    h = (struct holder){.dev = device()};
+    snprintf(upper, sizeof upper, "%s/overlays/other/upper", s.p.dir);
+    holder_find(&h, upper);
+    cr_assert_eq(h.pid, 0, "%s", h.who);
+    snprintf(upper, sizeof upper, "%s/overlays/web/upper", s.p.dir);
+    holder_find(&h, upper);
+    cr_assert_eq(h.pid, getpid());
+    int tree CLEANUP_CLOSE = holder_borrow(&h, upper);
+    cr_assert_geq(tree, 0);
+    close(steal_fd(tree));
+    snprintf(upper, sizeof upper, "%s/overlays/web", s.p.dir);
+    cr_assert_eq(holder_borrow(&h, upper), -ENOENT);
     unmount_web();
 }
 

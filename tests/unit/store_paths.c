@@ -205,7 +205,7 @@ Test(paths, discarded_is_gone_at_once_and_removed_later)
         cr_assert_neq(faccessat(p.images, "same", F_OK, 0), 0);
     }
     touch(p.images, "kept");
-    cr_assert_eq(paths_empty_trash(p.images), 0);
+    cr_assert_eq(paths_empty_trash(p.images, NULL, NULL), 0);
     cr_assert_eq(faccessat(p.images, "kept", F_OK, 0), 0);
     char path[PATH_MAX + 16];
     struct stat st;
@@ -220,6 +220,30 @@ Test(paths, trash_is_told_from_names)
     cr_assert_not(paths_is_trash("trash-1-0"));
     cr_assert_not(paths_is_trash(".trash"));
     cr_assert_not(paths_is_trash(".probe"));
+}
+
+static int try_it(void *ctx, int folder, struct err *why)
+{
+    cr_assert_eq(faccessat(folder, "before", F_OK, 0), -1, "not empty");
+    touch(folder, "tried");
+    return *(int *)ctx < 0 ? err_sys(why, -*(int *)ctx, "tried") : 0;
+}
+
+Test(paths, a_probe_has_an_empty_folder_and_leaves_nothing)
+{
+    open_store();
+    int gives[] = {0, -EXDEV};
+    for (size_t i = 0; i < 2; i++) {
+        cr_assert_eq(mkdirat(p.images, PATHS_PROBE, 0700), 0);
+        cr_assert_eq(mkdirat(p.images, PATHS_PROBE "/before", 0700), 0);
+        cr_assert_eq(paths_probe(p.images, "images", try_it, &gives[i], &err), gives[i]);
+        cr_assert_eq(err.num, -gives[i]);
+        cr_assert_eq(unlinkat(p.images, PATHS_PROBE, AT_REMOVEDIR), -1);
+        cr_assert_eq(errno, ENOENT);
+    }
+    paths_close(&p);
+    cr_assert_eq(paths_probe(p.images, "images", try_it, &gives[0], &err), -EBADF);
+    cr_assert(strstr(err.text, "images/" PATHS_PROBE), "%s", err.text);
 }
 
 Test(paths, a_folder_that_is_not_in_place_is_named)
@@ -239,6 +263,19 @@ Test(paths, a_folder_that_is_not_in_place_is_named)
     snprintf(away, sizeof away, "%s/away", tmp);
     cr_assert_eq(rename(dir, away), 0);
     cr_assert_eq(paths_in_place(&p, &err), -ESTALE);
+}
+
+Test(paths, a_folder_on_another_disk_is_in_place)
+{
+    open_store();
+    paths_close(&p);
+    char blobs[PATH_MAX + 8], away[PATH_MAX];
+    snprintf(blobs, sizeof blobs, "%s/blobs", dir);
+    snprintf(away, sizeof away, "%s/away", tmp);
+    cr_assert_eq(rename(blobs, away), 0);
+    cr_assert_eq(symlink(away, blobs), 0);
+    open_store();
+    cr_assert_eq(paths_in_place(&p, &err), 0, "%s", err.text);
 }
 
 /* Else an unpacked image that cannot be looked at for a moment would be thrown away. */

@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
@@ -40,6 +41,22 @@ Test(space, too_many_inodes_where_they_are_counted)
     cr_assert_eq(statvfs("/proc", &fs), 0);
     cr_assert_eq(fs.f_files, 0, "proc is to stand for those that count none");
     cr_assert_eq(check("/proc", 0, INT64_MAX, &err), 0);
+}
+
+Test(space, what_is_missing)
+{
+    struct statvfs fs;
+    cr_assert_eq(statvfs("/tmp", &fs), 0);
+    int64_t size = (int64_t)fs.f_blocks * (int64_t)fs.f_frsize;
+    int64_t used = size - (int64_t)fs.f_bavail * (int64_t)fs.f_frsize, slack = size / 20;
+    cr_expect_eq(space_missing("/tmp", &(struct amount){.bytes = 1}, 0), 0);
+    cr_expect_eq(space_missing("/nowhere", &(struct amount){.bytes = INT64_MAX}, 0), 0);
+    int64_t all = space_missing("/tmp", &(struct amount){.percent = 100}, 0);
+    cr_expect(llabs(all - used) < slack, "%lld %lld", (long long)all, (long long)used);
+    int64_t more = space_missing("/tmp", &(struct amount){.bytes = size}, size);
+    cr_expect(llabs(more - used - size) < slack, "%lld", (long long)more);
+    more = space_missing("/tmp", &(struct amount){.bytes = INT64_MAX}, INT64_MAX);
+    cr_expect(more > INT64_MAX - size - slack);
 }
 
 Test(space, is_explained_for_no_space_alone)

@@ -51,7 +51,9 @@ static void suspect(const char *sha256, const char *name)
 {
     const struct stage_job job = {.sha256 = sha256, .paths = &paths};
     make(name);
-    blob_suspect(&job, &result, &err);
+    int fd = openat(paths.blobs, name, O_RDONLY | O_CLOEXEC);
+    blob_suspect(&job, fd, &result, &err);
+    close(fd);
 }
 
 Test(blob, that_is_what_its_name_says_stays)
@@ -74,17 +76,42 @@ Test(blob, that_is_not_goes_and_both_digests_are_told)
     cr_assert_eq(result.format, FORMAT_UNKNOWN);
 }
 
-Test(blob, that_is_not_there_changes_nothing)
+/* Another name's run found the damage first, and it has been fetched anew meanwhile. */
+Test(blob, that_is_not_what_was_read_is_fetched_anew_but_what_came_since_stays)
 {
-    const struct stage_job job = {.sha256 = ABC, .paths = &paths};
-    blob_suspect(&job, &result, &err);
-    cr_assert_eq(err.code, ERR_CORRUPT_ARCHIVE);
+    const struct stage_job job = {.sha256 = OTHER, .paths = &paths};
+    make(OTHER ".tar.gz");
+    int fd = openat(paths.blobs, OTHER ".tar.gz", O_RDONLY | O_CLOEXEC);
+    cr_assert_eq(unlinkat(paths.blobs, OTHER ".tar.gz", 0), 0);
+    make(OTHER ".tar.gz");
+    blob_suspect(&job, fd, &result, &err);
+    close(fd);
+    cr_assert_eq(err.code, ERR_CHECKSUM_MISMATCH);
+    cr_assert_eq(result.retry, RETRY_SCRATCH);
+    cr_assert(there(OTHER ".tar.gz"));
+}
+
+Test(blob, that_another_run_has_taken_away_is_fetched_anew)
+{
+    const struct stage_job job = {.sha256 = OTHER, .paths = &paths};
+    make(OTHER ".tar.gz");
+    int fd = openat(paths.blobs, OTHER ".tar.gz", O_RDONLY | O_CLOEXEC);
+    cr_assert_eq(unlinkat(paths.blobs, OTHER ".tar.gz", 0), 0);
+    blob_suspect(&job, fd, &result, &err);
+    close(fd);
+    cr_assert_eq(err.code, ERR_CHECKSUM_MISMATCH);
+    cr_assert_eq(result.retry, RETRY_SCRATCH);
 }
 
 static int find(int64_t known)
 {
     const struct stage_job job = {.sha256 = ABC, .paths = &paths, .size = known};
-    return blob_find(&job, &result, &err);
+    int fd = blob_open(&job, &result, &err);
+    if (fd < 0)
+        return fd;
+    cr_assert_eq(lseek(fd, 0, SEEK_CUR), 0);
+    close(fd);
+    return 0;
 }
 
 Test(blob, of_the_size_that_it_had_is_found)

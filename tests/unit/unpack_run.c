@@ -6,6 +6,8 @@
 #include "stages/unpack/info.h"
 #include "wire_build.h"
 
+#include "stages/unpack/sink.h"
+
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -44,8 +46,9 @@ static struct fixture *fixture(void)
     cr_assert_gt(n, 0);
     strcpy(strrchr(f->helper, '/') + 1, "fake_helper");
     cr_assert_eq(paths_open(&f->paths, f->dir, &f->err), 0, "%s", f->err.text);
-    f->settings = (struct stage_settings){
-        .limits = {10000, 100 << 20, 10LL << 30, 10LL << 30}, .helper = f->helper, .sink = "auto"};
+    f->settings = (struct stage_settings){.limits = {10000, 100 << 20, 10LL << 30, 10LL << 30},
+                                          .helper = f->helper,
+                                          .sink = &sink_dir};
     f->job = (struct stage_job){.name = "test",
                                 .sha256 = SHA,
                                 .policy = POLICY_STRICT,
@@ -398,9 +401,10 @@ Test(unpack, a_helper_that_lies_about_progress)
 {
     struct fixture *f = fixture();
     const uint64_t said[] = {10, 5, UINT64_MAX, 0, 1ull << 63};
-    for (size_t i = 0; i < ARRAY_SIZE(said); i++)
-        wire_add(&f->wire, (struct wire_record){.kind = WIRE_PROGRESS, .consumed = said[i]}, "", "",
-                 "", 0);
+    for (size_t i = 0; i < ARRAY_SIZE(said); i++) {
+        const struct wire_record r = {.kind = WIRE_PROGRESS, .consumed = said[i]};
+        wire_add(&f->wire, r, "", "", "", 0);
+    }
     wire_add_end(&f->wire);
     cr_assert_eq(run(f, FAKE_EXIT, 0), 0);
     cr_assert(!f->fell && f->last_done == f->last_total);
@@ -427,23 +431,15 @@ static void cancel_of(enum fake_action action)
         nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
         _exit(write(cancel[1], "x", 1) != 1);
     }
-    int64_t began = text_monotonic_ms();
     cr_assert_eq(run(f, action, 0), -ECANCELED);
-    cr_assert_eq(f->err.code, ERR_CANCELLED);
-    cr_assert_lt(text_monotonic_ms() - began, 5000);
-    cr_assert_not(there(f, SHA ".part"));
-    waitpid(pid, NULL, 0);
-    cr_assert(waitpid(-1, NULL, 0) < 0 && errno == ECHILD);
+    cr_assert(f->err.code == ERR_CANCELLED && !there(f, SHA ".part"));
+    cr_assert(waitpid(pid, NULL, 0) == pid && waitpid(-1, NULL, 0) < 0 && errno == ECHILD);
     done(f);
 }
 
-Test(unpack, cancel_of_a_silent_helper)
+Test(unpack, cancel_of_a_silent_and_of_a_busy_helper)
 {
     cancel_of(FAKE_HANG);
-}
-
-Test(unpack, cancel_of_a_busy_helper)
-{
     cancel_of(FAKE_FLOOD);
 }
 
@@ -452,16 +448,20 @@ Test(unpack, failures_leave_only_trash)
     struct fixture *f = fixture();
     wire_add_file(&f->wire, "a/b/c", 0, 0);
     fails(f, FAKE_EXIT, 0, ERR_INTERNAL);
-    cr_assert_eq(paths_empty_trash(f->paths.images), 0);
+    cr_assert_eq(paths_empty_trash(f->paths.images, NULL, NULL), 0);
     cr_assert_eq(unlinkat(f->paths.root, "images", AT_REMOVEDIR), 0);
     done(f);
 }
 
-Test(publish, nothing_to_publish)
+Test(publish, what_is_missing_is_fetched_anew_or_unpacked_again)
 {
     struct fixture *f = fixture();
-    cr_assert_eq(publish_run(&f->job, &f->result, &f->err), -ENOENT);
-    cr_assert_eq(f->err.code, ERR_INTERNAL);
+    cr_assert(publish_run(&f->job, &f->result, &f->err) == -EIO &&
+              f->result.retry == RETRY_SCRATCH);
+    sample(f);
+    cr_assert_eq(run(f, FAKE_EXIT, 0), 0);
+    cr_assert_eq(paths_discard(f->paths.images, SHA ".part", &f->err), 0);
+    cr_assert(publish_run(&f->job, &f->result, &f->err) == 0 && there(f, SHA "/rootfs/g"));
     done(f);
 }
 
@@ -470,8 +470,8 @@ Test(publish, ours_goes_where_one_is_there_already)
     struct fixture *f = fixture();
     sample(f);
     cr_assert_eq(run(f, FAKE_EXIT, 0), 0);
-    cr_assert_eq(mkdirat(f->paths.images, SHA, 0700), 0);
-    cr_assert_eq(mkdirat(f->paths.images, SHA "/rootfs", 0700), 0);
+    cr_assert(mkdirat(f->paths.images, SHA, 0700) == 0 &&
+              mkdirat(f->paths.images, SHA "/rootfs", 0700) == 0);
     cr_assert_eq(publish_run(&f->job, &f->result, &f->err), 0);
     cr_assert(!there(f, SHA ".part") && there(f, SHA) && !there(f, SHA "/rootfs/g"));
     cr_assert_eq(f->result.entries, -1);

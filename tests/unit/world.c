@@ -95,6 +95,7 @@ static void configure(struct world *w)
         .sink = "auto",
         .limits = {10000, 100 << 20, 1 << 30, 1 << 30},
         .downloads = 4,
+        .host_downloads = 64,
         .unpacks = 2,
         .queue = 1000,
         .attempts = 3,

@@ -2,14 +2,27 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "stages/digest.h"
 #include "stages/fetch/part.h"
 #include "stages/fetch/transport.h"
+#include "stages/snapshot/lower.h"
+#include "stages/unpack/ahead.h"
+#include "stages/unpack/info.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
 
 static const struct transport *const transports[] = {&transport_http};
+
+int fetch_prepare(struct err *err)
+{
+    int r = digest_prepare(err);
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(transports); i++)
+        r = transports[i]->prepare(err);
+    return r;
+}
 
 static bool serves(const struct transport *t, const char *url)
 {
@@ -39,12 +52,26 @@ bool fetch_url_valid(const char *url, struct err *err)
     return t && t->url_valid(url, err);
 }
 
+uint64_t fetch_server(const char *url)
+{
+    size_t at, len;
+    const char *host = strstr(url, "://");
+    host = host ? host + 3 : url;
+    if (text_find_credentials(url, strlen(url), &at, &len))
+        host = url + at + len + 1;
+    uint64_t h = TEXT_HASH_INIT;
+    for (const char *end = host + strcspn(host, "/?#"); host < end; host++)
+        h = text_hash_byte(h, (unsigned char)tolower((unsigned char)*host));
+    return h;
+}
+
 /* One attempt. */
 struct fetch {
     const struct stage_job *job;
     struct stage_result *result;
     struct part part;
-    int64_t total; /* -1: not announced */
+    int64_t total;       /* -1: not announced */
+    struct ahead *ahead; /* NULL: it is unpacked afterwards */
 };
 
 static void report(const struct fetch *f)
@@ -84,18 +111,27 @@ static int check_total(struct fetch *f, struct err *err)
     return too_large(f, what, err);
 }
 
+/* What was unpacked of other bytes goes with them. */
+static int restart(struct fetch *f, const char *tag, struct err *err)
+{
+    ahead_end(steal_ptr(f->ahead));
+    return part_restart(&f->part, tag, err);
+}
+
 /* Called by the transport: bytes from `offset` on follow. */
 static int begin(void *ctx, int64_t offset, int64_t total, const char *tag, struct err *err)
 {
     struct fetch *f = ctx;
     if (offset != 0 && offset != f->part.size)
         return err_set(err, ERR_INTERNAL, ESTALE, "bytes begin where none were asked for");
-    int r = offset == 0 ? part_restart(&f->part, tag, err) : 0;
+    int r = offset == 0 ? restart(f, tag, err) : 0;
     if (r < 0)
         return r;
     f->total = total;
     report(f);
-    return check_total(f, err);
+    if ((r = check_total(f, err)) == 0 && !f->ahead)
+        f->ahead = ahead_begin(f->job, f->part.fd, total);
+    return r;
 }
 
 static int bytes(void *ctx, const void *buf, size_t n, struct err *err)
@@ -104,6 +140,7 @@ static int bytes(void *ctx, const void *buf, size_t n, struct err *err)
     if ((int64_t)n > limit(f) - f->part.size)
         return too_large(f, "the download is", err);
     int r = part_add(&f->part, buf, n, err);
+    ahead_bytes(f->ahead, f->part.size - (int64_t)f->part.buffered, false);
     report(f);
     return r;
 }
@@ -141,7 +178,7 @@ static int transfer(struct fetch *f, struct transport_outcome *outcome, struct e
                        "the credentials of its URL cannot be read: they were sealed with another "
                        "key than the store has in .key; fetch the name again with its whole URL");
     int r = request(f, t, outcome, err);
-    if (r != -ESTALE || (r = part_restart(&f->part, NULL, err)) < 0)
+    if (r != -ESTALE || (r = restart(f, NULL, err)) < 0)
         return r;
     *outcome = (struct transport_outcome){0};
     return request(f, t, outcome, err);
@@ -164,8 +201,9 @@ static int fill(struct fetch *f, struct err *err)
 static int attempt(struct fetch *f, struct err *err)
 {
     int r = part_open(&f->part, f->job->paths, f->job->sha256, f->job->cancel_fd, err);
-    if (r < 0 || (r = fill(f, err)) < 0)
+    if (r < 0 || (r = fill(f, err)) < 0 || (r = part_flush(&f->part, err)) < 0)
         return r;
+    ahead_bytes(f->ahead, f->part.size, true);
     r = part_finish(&f->part, &f->result->format, err);
     if (r == -EBADMSG)
         f->result->retry = RETRY_SCRATCH;
@@ -174,16 +212,39 @@ static int attempt(struct fetch *f, struct err *err)
     return r;
 }
 
-int fetch_run(const struct stage_job *job, struct stage_result *result, struct err *err)
+/* The blob, or what was unpacked of it: then nothing more is to be had from the archive, which may
+ * have gone where room was needed. 0: there is neither. */
+static int find(const struct stage_job *job, struct stage_result *result, struct err *err)
 {
+    char image[PATHS_FILE_MAX];
+    struct stage_result known = *result;
     result->format = paths_find_blob(job->paths, job->sha256, &result->size);
     if (result->format != FORMAT_UNKNOWN)
-        return 0;
+        return 1;
     if (errno != ENOENT)
         return err_sys(err, errno, "cannot look for the blob");
+    paths_image(image, job->sha256, job->policy);
+    if (!lower_is_there(job->paths, job->sha256, job->policy))
+        return errno == ENOENT ? 0 : err_sys(err, errno, "cannot look at images/%s", image);
+    if (info_read(job->paths->images, image, &known, NULL) < 0 || known.format == FORMAT_UNKNOWN ||
+        known.size < 0)
+        return 0;
+    *result = known;
+    return 1;
+}
+
+int fetch_run(const struct stage_job *job, struct stage_result *result, struct err *err)
+{
+    int found = find(job, result, err);
+    if (found != 0)
+        return found < 0 ? found : 0;
     struct fetch f = {.job = job, .result = result, .total = -1};
     struct err why = {0};
     int r = attempt(&f, &why);
+    if (r == 0)
+        ahead_seal(f.ahead);
+    else
+        ahead_end(f.ahead);
     part_close(&f.part,
                r == -ECANCELED || why.code == ERR_NO_SPACE || result->retry == RETRY_LATER);
     if (r < 0 && err)

@@ -7,9 +7,19 @@
 #include "base/err.h"
 
 #include <stdbool.h>
+#include <stdint.h>
+
+/* Once, before the first fetch, in one thread: what the libraries make ready when they are first
+ * used is ready then. Without memory they would not try again (OpenSSL even crashes at its next
+ * use). */
+int fetch_prepare(struct err *err);
 
 /* Could this URL be fetched, as far as its spelling tells? Pure; any thread. False, and err says
  * why, without the URL. */
 bool fetch_url_valid(const char *url, struct err *err);
+
+/* Stands for the server (host and port) of a valid URL: the same number for all URLs of one. Pure;
+ * any thread. */
+uint64_t fetch_server(const char *url);
 
 #endif

@@ -6,7 +6,6 @@
 #include "stages/fetch/transport.h"
 
 #include <curl/curl.h>
-#include <pthread.h>
 #include <string.h>
 
 #define MAX_REDIRECTS    10
@@ -24,7 +23,8 @@ struct exchange {
     struct err *err;
     const char *url; /* of this hop */
     char *next;      /* where a redirect leads; owned */
-    bool redirected; /* from a host that is not on the link */
+    bool may_link;   /* it may lead to an address of the link */
+    bool linked;     /* it does */
     bool answered;   /* the final header was whole, and judged */
     bool accepted;   /* body bytes are for the sink */
     int result;      /* a negative errno stops the transfer */
@@ -183,12 +183,14 @@ static int await(struct exchange *x)
     return cancel.revents ? err_set(x->err, ERR_CANCELLED, ECANCELED, "cancelled") : 0;
 }
 
-/* A name that a redirect leads to may resolve to an address that the redirect itself may not. */
+/* A name that a redirect leads to may resolve to an address that the redirect itself may not. With
+ * a proxy the address is the proxy's. */
 static int on_connected(void *ctx, char *ip, char *local_ip, int port, int local_port)
 {
     struct exchange *x = ctx;
     (void)local_ip, (void)port, (void)local_port;
-    if (!x->redirected || !http_url_address_link_local(ip))
+    x->linked = http_url_address_link_local(ip);
+    if (!x->linked || x->may_link)
         return CURL_PREREQFUNC_OK;
     x->result = bad_answer(x, "a redirect to a link-local address", RETRY_NEVER);
     return CURL_PREREQFUNC_ABORT;
@@ -313,11 +315,13 @@ static int run_hop(struct exchange *x)
 static int run_hops(const struct exchange *common)
 {
     char *url CLEANUP_FREE = strdup(common->request->url);
+    bool may_link = true; /* as the user's own URL does, or not */
     for (int hop = 0; url && hop <= MAX_REDIRECTS; hop++) {
         struct exchange x = *common;
         x.url = url;
-        x.redirected = hop > 0 && !http_url_link_local(common->request->url);
+        x.may_link = may_link;
         int r = run_hop(&x);
+        may_link = may_link && x.linked;
         if (r < 0 || !x.next) {
             free(x.next);
             return r;
@@ -343,16 +347,17 @@ static void cleanup_easy(CURL **easy)
 }
 #define CLEANUP_EASY __attribute__((cleanup(cleanup_easy)))
 
-static void init_curl(void)
+static int http_prepare(struct err *err)
 {
-    curl_global_init(CURL_GLOBAL_DEFAULT);
+    CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+    return code == CURLE_OK ? 0
+                            : err_set(err, ERR_INTERNAL, ENOMEM, "libcurl cannot start: %s",
+                                      curl_easy_strerror(code));
 }
 
 static int http_run(const struct transport_request *request, const struct transport_sink *sink,
                     struct transport_outcome *outcome, struct err *err)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, init_curl);
     if (request->offset > 0 && !http_header_strong(request->tag))
         return err_set(err, ERR_INTERNAL, ESTALE, "no version to resume");
     struct curl_slist *list CLEANUP_LIST = NULL;
@@ -372,6 +377,7 @@ static int http_run(const struct transport_request *request, const struct transp
 
 const struct transport transport_http = {
     .schemes = {"http", "https", NULL},
+    .prepare = http_prepare,
     .url_valid = http_url_valid,
     .run = http_run,
 };

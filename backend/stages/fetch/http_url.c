@@ -22,42 +22,56 @@ static void cleanup_curl_free(char **s)
 }
 #define CLEANUP_CURL_FREE __attribute__((cleanup(cleanup_curl_free)))
 
-/* Owned; NULL if the URL has no such part. */
-static char *part(CURLU *u, CURLUPart what)
+/* Owned; NULL if the URL has no such part. False without memory. */
+static bool part(CURLU *u, CURLUPart what, char **s)
 {
-    char *s = NULL;
-    return curl_url_get(u, what, &s, CURLU_DEFAULT_PORT) == CURLUE_OK ? s : NULL;
+    *s = NULL;
+    return curl_url_get(u, what, s, CURLU_DEFAULT_PORT) != CURLUE_OUT_OF_MEMORY;
 }
 
-static bool same(CURLU *a, CURLU *b, CURLUPart what)
+struct origin {
+    char *scheme, *host, *port; /* NULL: the URL has none */
+};
+
+static void cleanup_origin(struct origin *o)
 {
-    char *x CLEANUP_CURL_FREE = part(a, what);
-    char *y CLEANUP_CURL_FREE = part(b, what);
+    curl_free(o->scheme);
+    curl_free(o->host);
+    curl_free(o->port);
+}
+#define CLEANUP_ORIGIN __attribute__((cleanup(cleanup_origin)))
+
+/* False without memory. */
+static bool origin_of(CURLU *u, struct origin *o)
+{
+    return part(u, CURLUPART_SCHEME, &o->scheme) && part(u, CURLUPART_HOST, &o->host) &&
+           part(u, CURLUPART_PORT, &o->port);
+}
+
+static bool same(const char *x, const char *y)
+{
     return x && y && strcasecmp(x, y) == 0;
 }
 
-static bool same_origin(CURLU *a, CURLU *b)
+static bool same_origin(const struct origin *a, const struct origin *b)
 {
-    return same(a, b, CURLUPART_SCHEME) && same(a, b, CURLUPART_HOST) && same(a, b, CURLUPART_PORT);
+    return same(a->scheme, b->scheme) && same(a->host, b->host) && same(a->port, b->port);
 }
 
-static bool is_scheme(CURLU *u, const char *scheme)
+static const char *flaw(const struct origin *o)
 {
-    char *s CLEANUP_CURL_FREE = part(u, CURLUPART_SCHEME);
-    return s && strcasecmp(s, scheme) == 0;
-}
-
-static const char *flaw(CURLU *u)
-{
-    char *host CLEANUP_CURL_FREE = part(u, CURLUPART_HOST);
-    char *port CLEANUP_CURL_FREE = part(u, CURLUPART_PORT);
-    if (!is_scheme(u, "http") && !is_scheme(u, "https"))
+    if (!same(o->scheme, "http") && !same(o->scheme, "https"))
         return "the scheme is neither http nor https";
-    if (!host || !host[0])
+    if (!o->host || !o->host[0])
         return "there is no host";
-    if (port && port[strspn(port, "0")] == '\0')
+    if (o->port && o->port[strspn(o->port, "0")] == '\0')
         return "0 is no port";
     return NULL;
+}
+
+static int out_of_memory(struct err *err)
+{
+    return err_set(err, ERR_INTERNAL, ENOMEM, "out of memory");
 }
 
 /* curl takes "http:/h" and "http:h" for "http://h", where credentials would not be recognised. */
@@ -74,11 +88,14 @@ static const char *spelling_flaw(const char *url)
 
 bool http_url_valid(const char *url, struct err *err)
 {
+    struct origin origin CLEANUP_ORIGIN = {0};
     const char *why = spelling_flaw(url);
     if (!why) {
         CURLU *u CLEANUP_URL = curl_url();
         CURLUcode code = u ? curl_url_set(u, CURLUPART_URL, url, 0) : CURLUE_OUT_OF_MEMORY;
-        why = code == CURLUE_OK ? flaw(u) : curl_url_strerror(code);
+        if (code == CURLUE_OUT_OF_MEMORY || (code == CURLUE_OK && !origin_of(u, &origin)))
+            return out_of_memory(err) == 0;
+        why = code == CURLUE_OK ? flaw(&origin) : curl_url_strerror(code);
     }
     if (why)
         err_set(err, ERR_UNREACHABLE, EINVAL, "bad URL: %s", why);
@@ -87,25 +104,17 @@ bool http_url_valid(const char *url, struct err *err)
 
 static bool copy_part(CURLU *to, CURLU *from, CURLUPart what)
 {
-    char *s CLEANUP_CURL_FREE = part(from, what);
-    return !s || curl_url_set(to, what, s, 0) == CURLUE_OK;
+    char *s CLEANUP_CURL_FREE = NULL;
+    return part(from, what, &s) && (!s || curl_url_set(to, what, s, 0) == CURLUE_OK);
 }
 
 /* A relative location has inherited them; an absolute one of the same origin gets them back. */
 static bool carry_credentials(CURLU *from, CURLU *next)
 {
-    char *user CLEANUP_CURL_FREE = part(next, CURLUPART_USER);
-    if (user || !same_origin(from, next))
-        return true;
-    return copy_part(next, from, CURLUPART_USER) && copy_part(next, from, CURLUPART_PASSWORD);
-}
-
-/* As browsers and curl do: spaces and bytes beyond ASCII are encoded, what is encoded stays. */
-static const char *resolve(CURLU *next, const char *location)
-{
-    CURLUcode code =
-        curl_url_set(next, CURLUPART_URL, location, CURLU_URLENCODE | CURLU_ALLOW_SPACE);
-    return code == CURLUE_OK ? flaw(next) : curl_url_strerror(code);
+    char *user CLEANUP_CURL_FREE = NULL;
+    return part(next, CURLUPART_USER, &user) &&
+           (user ||
+            (copy_part(next, from, CURLUPART_USER) && copy_part(next, from, CURLUPART_PASSWORD)));
 }
 
 static int refuse(const char *from, const char *why, struct err *err)
@@ -121,9 +130,16 @@ static bool link_local4(const uint8_t a[static 4])
     return a[0] == 169 && a[1] == 254;
 }
 
+/* A NAT64 translates behind its well-known prefix (RFC 6052, 2.1). */
+static bool holds_v4(const struct in6_addr *a)
+{
+    static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b};
+    return IN6_IS_ADDR_V4MAPPED(a) || memcmp(a->s6_addr, nat64, sizeof nat64) == 0;
+}
+
 static bool link_local6(const struct in6_addr *a)
 {
-    return IN6_IS_ADDR_LINKLOCAL(a) || (IN6_IS_ADDR_V4MAPPED(a) && link_local4(a->s6_addr + 12));
+    return IN6_IS_ADDR_LINKLOCAL(a) || (holds_v4(a) && link_local4(a->s6_addr + 12));
 }
 
 bool http_url_address_link_local(const char *ip)
@@ -136,19 +152,45 @@ bool http_url_address_link_local(const char *ip)
 }
 
 /* libcurl spells IPv4 addresses in dots, however they came: 0xa9fea9fe, 2852039166. */
-static bool is_link_local(CURLU *u)
+static bool is_link_local(const struct origin *o)
 {
-    char *host CLEANUP_CURL_FREE = part(u, CURLUPART_HOST);
-    if (!host || host[0] != '[')
-        return host && http_url_address_link_local(host);
-    host[1 + strcspn(host + 1, "%]")] = '\0'; /* a zone, or the end */
-    return http_url_address_link_local(host + 1);
+    char ip[INET6_ADDRSTRLEN];
+    if (!o->host || o->host[0] != '[')
+        return o->host && http_url_address_link_local(o->host);
+    size_t len = strcspn(o->host + 1, "%]"); /* a zone, or the end */
+    if (len >= sizeof ip)
+        return false;
+    memcpy(ip, o->host + 1, len);
+    ip[len] = '\0';
+    return http_url_address_link_local(ip);
 }
 
-bool http_url_link_local(const char *url)
+static const char *forbidden(const struct origin *from, const struct origin *to)
 {
-    CURLU *u CLEANUP_URL = curl_url();
-    return u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK && is_link_local(u);
+    const char *why = flaw(to);
+    if (why)
+        return why;
+    if (same(from->scheme, "https") && !same(to->scheme, "https"))
+        return "it leads from https to http";
+    if (is_link_local(to) && !is_link_local(from))
+        return "it leads to a link-local address";
+    return NULL;
+}
+
+/* Spaces and bytes beyond ASCII are encoded, as browsers and curl do; what is encoded stays. */
+static int resolve(CURLU *base, CURLU *next, const char *from, const char *location,
+                   struct err *err)
+{
+    struct origin old CLEANUP_ORIGIN = {0}, new CLEANUP_ORIGIN = {0};
+    CURLUcode code =
+        curl_url_set(next, CURLUPART_URL, location, CURLU_URLENCODE | CURLU_ALLOW_SPACE);
+    if (code == CURLUE_OUT_OF_MEMORY ||
+        (code == CURLUE_OK && (!origin_of(base, &old) || !origin_of(next, &new))))
+        return out_of_memory(err);
+    const char *why = code == CURLUE_OK ? forbidden(&old, &new) : curl_url_strerror(code);
+    if (why)
+        return refuse(from, why, err);
+    return !same_origin(&old, &new) || carry_credentials(base, next) ? 0 : out_of_memory(err);
 }
 
 int http_url_follow(const char *from, const char *location, char **to, struct err *err)
@@ -157,20 +199,19 @@ int http_url_follow(const char *from, const char *location, char **to, struct er
     if (!base || curl_url_set(base, CURLUPART_URL, from, 0) != CURLUE_OK)
         return err_set(err, ERR_INTERNAL, ENOMEM, "cannot parse a URL that was taken before");
     CURLU *next CLEANUP_URL = curl_url_dup(base);
-    const char *why = next ? resolve(next, location) : "out of memory";
+    if (!next)
+        return out_of_memory(err);
+    int r = resolve(base, next, from, location, err);
+    if (r < 0)
+        return r;
+    char *url CLEANUP_CURL_FREE = NULL;
+    if (curl_url_get(next, CURLUPART_URL, &url, 0) != CURLUE_OK)
+        return out_of_memory(err);
+    const char *why = spelling_flaw(url); /* libcurl encodes a path, and takes a host as it comes */
     if (why)
         return refuse(from, why, err);
-    if (is_scheme(base, "https") && !is_scheme(next, "https"))
-        return refuse(from, "it leads from https to http", err);
-    if (is_link_local(next) && !is_link_local(base))
-        return refuse(from, "it leads to a link-local address", err);
-    char *url CLEANUP_CURL_FREE = NULL;
-    if (!carry_credentials(base, next) || curl_url_get(next, CURLUPART_URL, &url, 0) != CURLUE_OK)
-        return refuse(from, "out of memory", err);
-    if ((why = spelling_flaw(url))) /* libcurl encodes a path, and takes a host as it comes */
-        return refuse(from, why, err);
     *to = strdup(url);
-    return *to ? 0 : refuse(from, "out of memory", err);
+    return *to ? 0 : out_of_memory(err);
 }
 
 void http_url_show(struct text *t, const char *url)

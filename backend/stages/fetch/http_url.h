@@ -16,11 +16,8 @@ bool http_url_valid(const char *url, struct err *err);
  * keep credentials for whoever asks: 169.254.169.254) only from one such. */
 int http_url_follow(const char *from, const char *location, char **to, struct err *err);
 
-/* Is the host spelt as an address of the link, 169.254.0.0/16 or fe80::/10 (mapped ones too)? A
- * name is none, whatever it resolves to: http_url_address_link_local judges that. */
-bool http_url_link_local(const char *url);
-
-/* The same of an address as text, without brackets. */
+/* Is that address, as text and without brackets, one of the link: 169.254.0.0/16, fe80::/10, or one
+ * that stands for such a one (mapped, or behind a NAT64)? */
 bool http_url_address_link_local(const char *ip);
 
 /* Adds the URL as errors show it: credentials masked, without its query (which often is one), cut

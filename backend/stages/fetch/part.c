@@ -12,9 +12,6 @@
 
 #define TAG_XATTR   "user.imgstore.etag"
 #define BUFFER_SIZE ((size_t)64 << 10)
-/* Every so often the kernel is told to begin writing back, so that the fsync at the end finds
- * little left to do. */
-#define FLUSH_EVERY ((int64_t)16 << 20)
 
 static int part_err(int num, const char *what, struct err *err)
 {
@@ -81,7 +78,7 @@ int part_restart(struct part *p, const char *tag, struct err *err)
     if (ftruncate(p->fd, 0) < 0 || lseek(p->fd, 0, SEEK_SET) < 0)
         return part_err(errno, "empty", err);
     digest_restart(p->digest);
-    p->size = p->flushed = 0;
+    p->size = p->begun = 0;
     p->buffered = 0;
     p->tag[0] = '\0';
     size_t len = tag ? strlen(tag) : 0;
@@ -94,17 +91,14 @@ int part_restart(struct part *p, const char *tag, struct err *err)
 }
 
 /* Bytes are written once: what was cut short ends the file, and is not repeated behind it. */
-static int flush(struct part *p, struct err *err)
+int part_flush(struct part *p, struct err *err)
 {
     size_t n = p->buffered;
     p->buffered = 0;
     int r = io_write(p->fd, p->buffer, n);
     if (r < 0)
         return part_err(-r, "write", err);
-    if (p->size - p->flushed >= FLUSH_EVERY) {
-        sync_file_range(p->fd, p->flushed, p->size - p->flushed, SYNC_FILE_RANGE_WRITE);
-        p->flushed = p->size;
-    }
+    io_write_behind(p->fd, &p->begun, p->size);
     return 0;
 }
 
@@ -120,7 +114,7 @@ int part_add(struct part *p, const void *bytes, size_t n, struct err *err)
         p->size += (int64_t)take;
         from += take;
         n -= take;
-        int r = p->buffered == BUFFER_SIZE ? flush(p, err) : 0;
+        int r = p->buffered == BUFFER_SIZE ? part_flush(p, err) : 0;
         if (r < 0)
             return r;
     }
@@ -175,7 +169,7 @@ static int make_blob(struct part *p, enum format format, struct err *err)
 int part_finish(struct part *p, enum format *format, struct err *err)
 {
     int r = check_digest(p, err);
-    if (r < 0 || (r = flush(p, err)) < 0 || (r = sniff(p, format, err)) < 0)
+    if (r < 0 || (r = part_flush(p, err)) < 0 || (r = sniff(p, format, err)) < 0)
         return r;
     return make_blob(p, *format, err);
 }
@@ -183,7 +177,7 @@ int part_finish(struct part *p, enum format *format, struct err *err)
 static bool can_resume(struct part *p)
 {
     struct stat st;
-    flush(p, NULL); /* what of it the disk takes is a beginning all the same */
+    part_flush(p, NULL); /* what of it the disk takes is a beginning all the same */
     return p->tag[0] && fstat(p->fd, &st) == 0 && st.st_size > 0;
 }
 

@@ -19,7 +19,7 @@ struct part {
     char tag[PART_TAG_MAX]; /* "" if there is none */
     char *buffer;
     size_t buffered;
-    int64_t flushed; /* bytes whose way to the disk has been started */
+    int64_t begun; /* bytes whose way to the disk has been started */
 };
 
 /* Opens or makes it and hashes what is there. -ECANCELED if cancel_fd becomes readable first.
@@ -31,6 +31,9 @@ int part_open(struct part *p, const struct paths *paths, const char *sha256, int
 int part_restart(struct part *p, const char *tag, struct err *err);
 
 int part_add(struct part *p, const void *bytes, size_t n, struct err *err);
+
+/* Puts what is buffered into the file. */
+int part_flush(struct part *p, struct err *err);
 
 /* Does what is there have the digest that is wanted? */
 bool part_whole(struct part *p);

@@ -34,6 +34,8 @@ struct transport_outcome {
 
 struct transport {
     const char *schemes[4]; /* lower case, NULL-terminated */
+    /* Once, before anything else, in one thread. */
+    int (*prepare)(struct err *err);
     /* Pure; any thread. False, and err says why. */
     bool (*url_valid)(const char *url, struct err *err);
     /* One request, redirects followed. 0 once the sink has had every byte that was announced;

@@ -13,7 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 /* Calls each with every process until it returns true. */
@@ -124,30 +126,41 @@ void holder_of_mount(const char *point, char why[static HOLDER_TEXT_MAX])
     snprintf(why, HOLDER_TEXT_MAX, "a process has its current directory or an open file there");
 }
 
-static bool is_upper(const char *options, const char *upper)
+/* `spelt` is how the option spells it: the path, or where super_spell() could not, a descriptor. */
+static bool is_upper(const char *options, const char *upper, bool *spelt)
 {
     const char *o = strstr(options, ",upperdir=");
     size_t n = strlen(upper);
+    *spelt = o && strncmp(o + 10, "/proc/", 6) != 0;
     return o && strncmp(o += 10, upper, n) == 0 && (o[n] == ',' || !o[n]);
-}
-
-static bool is_held(void *ctx, const struct mountinfo *m)
-{
-    struct holder *h = ctx;
-    if (strcmp(m->type, "overlay") != 0 || strcmp(m->root, "/") != 0)
-        return false;
-    if (h->dev ? m->dev != h->dev : !is_upper(m->options, h->upper))
-        return false;
-    return snprintf(h->point, sizeof h->point, "%s", m->point) < (int)sizeof h->point;
 }
 
 #define NAMESPACES_MAX 64 /* that are remembered; others are read once a process */
 
 struct search {
     struct holder *holder;
+    const char *upper;
+    bool certain; /* of the mount that was seen last */
     ino_t seen[NAMESPACES_MAX];
     size_t count;
 };
+
+/* The superblock's number alone is not certain: once that one is gone the kernel gives it to the
+ * next. Nor is the path, which may be another store's in a container, or what the store was called
+ * when it was mounted: whoever borrows looks what it is. */
+static bool is_held(void *ctx, const struct mountinfo *m)
+{
+    struct search *s = ctx;
+    struct holder *h = s->holder;
+    bool spelt;
+    if (strcmp(m->type, "overlay") != 0 || strcmp(m->root, "/") != 0)
+        return false;
+    bool ours = is_upper(m->options, s->upper, &spelt) || (!spelt && h->dev);
+    if (h->dev ? m->dev != h->dev : !ours)
+        return false;
+    s->certain = ours;
+    return snprintf(h->point, sizeof h->point, "%s", m->point) < (int)sizeof h->point;
+}
 
 /* One look at a mount table is enough, however many processes share it: there may be thousands. */
 static bool is_new(struct search *s, pid_t pid)
@@ -171,7 +184,14 @@ static bool holds(void *ctx, pid_t pid)
     struct holder *h = s->holder;
     char path[64], who[128];
     snprintf(path, sizeof path, "/proc/%d/mountinfo", (int)pid);
-    if (is_helper(pid) || !is_new(s, pid) || mountinfo_each(path, is_held, h) != 1)
+    if (is_helper(pid)) {
+        h->passing = true;
+        return false;
+    }
+    if (!is_new(s, pid) || mountinfo_each(path, is_held, s) != 1)
+        return false;
+    h->lender = pid;
+    if (!s->certain)
         return false;
     describe(pid, who, sizeof who);
     h->pid = pid;
@@ -179,10 +199,11 @@ static bool holds(void *ctx, pid_t pid)
     return true;
 }
 
-void holder_find(struct holder *h)
+void holder_find(struct holder *h, const char *upper)
 {
-    struct search s = {.holder = h};
-    h->pid = 0;
+    struct search s = {.holder = h, .upper = upper};
+    h->pid = h->lender = 0;
+    h->passing = false;
     if (!holds(&s, getpid()) && !each_process(holds, &s))
         snprintf(h->who, sizeof h->who, "no process that can be seen has it mounted");
 }
@@ -195,9 +216,9 @@ struct borrow {
 static int open_in_namespace(const struct holder *h)
 {
     char path[64];
-    snprintf(path, sizeof path, "/proc/%d/root", (int)h->pid);
+    snprintf(path, sizeof path, "/proc/%d/root", (int)h->lender);
     int root CLEANUP_CLOSE = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    snprintf(path, sizeof path, "/proc/%d/ns/mnt", (int)h->pid);
+    snprintf(path, sizeof path, "/proc/%d/ns/mnt", (int)h->lender);
     int ns CLEANUP_CLOSE = open(path, O_RDONLY | O_CLOEXEC);
     if (root < 0 || ns < 0 || unshare(CLONE_FS) < 0 || setns(ns, CLONE_NEWNS) < 0)
         return -errno;
@@ -213,23 +234,36 @@ static void *borrow(void *arg)
     return NULL;
 }
 
+#define MARK "trusted.imgstore.holder"
+
+/* What is written on the upper is read on its overlay's root. */
+static bool is_over(int tree, const char *upper)
+{
+    uint64_t mark, seen = 0;
+    int fd CLEANUP_CLOSE = open(upper, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int root CLEANUP_CLOSE = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || root < 0 || getrandom(&mark, sizeof mark, 0) != sizeof mark ||
+        fsetxattr(fd, MARK, &mark, sizeof mark, 0) < 0)
+        return false;
+    bool same = fgetxattr(root, MARK, &seen, sizeof seen) == sizeof seen && seen == mark;
+    fremovexattr(fd, MARK);
+    return same;
+}
+
 /* Only who is in a mount namespace may copy its mounts, and a thread that went there does not come
  * back: one is spent on it. */
-int holder_borrow(const struct holder *h)
+int holder_borrow(const struct holder *h, const char *upper)
 {
     struct borrow b = {.holder = h};
     pthread_t thread;
-    if (h->pid == 0)
+    if (h->lender == 0)
         return -ESRCH;
     int r = pthread_create(&thread, NULL, borrow, &b);
     if (r != 0)
         return -r;
     pthread_join(thread, NULL);
     int tree CLEANUP_CLOSE = b.tree;
-    struct stat st;
     if (tree < 0)
         return tree;
-    if (fstat(tree, &st) < 0)
-        return -errno;
-    return st.st_dev == h->dev ? steal_fd(tree) : -ENOENT;
+    return is_over(tree, upper) ? steal_fd(tree) : -ENOENT;
 }

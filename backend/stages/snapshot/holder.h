@@ -5,6 +5,7 @@
 #ifndef STAGES_SNAPSHOT_HOLDER_H
 #define STAGES_SNAPSHOT_HOLDER_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #define HOLDER_TEXT_MAX 512
@@ -17,15 +18,16 @@ void holder_of_mount(const char *point, char why[static HOLDER_TEXT_MAX]);
  * those of unpacking helpers: such a one begins as a copy of all mounts and lets go of them in its
  * next few system calls (helper/jail.h). */
 struct holder {
-    const char *upper;
     dev_t dev;                 /* of its superblock, or 0: not known */
+    bool passing;              /* found: there is a helper, which has it, or had it just now */
     pid_t pid;                 /* found: whose namespace; 0 if in none, or only a helper's */
+    pid_t lender;              /* found: whose namespace may have it; 0 if none; pid, if there is */
     char who[HOLDER_TEXT_MAX]; /* "pid 12 (runc) sees it at /", or that there is none */
-    char point[4096];          /* found: where that process sees it */
+    char point[4096];          /* found: where the lender sees it */
 };
-void holder_find(struct holder *h);
+void holder_find(struct holder *h, const char *upper);
 
-/* A detached copy of the mount that was found, of the very same superblock; or -errno. */
-int holder_borrow(const struct holder *h);
+/* A detached copy of the mount that was found, which is one over `upper`; or -errno. */
+int holder_borrow(const struct holder *h, const char *upper);
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,4 +77,27 @@ const char *mountinfo_below(const char *path, const char *dir)
 {
     size_t n = strlen(dir);
     return strncmp(path, dir, n) == 0 && path[n] == '/' && path[n + 1] ? path + n + 1 : NULL;
+}
+
+struct below {
+    char dir[PATH_MAX];
+    struct text *points;
+};
+
+static bool list(void *ctx, const struct mountinfo *m)
+{
+    struct below *b = ctx;
+    const char *below = mountinfo_below(m->point, b->dir);
+    if (below)
+        text_addn(b->points, below, strlen(below) + 1);
+    return b->points->failed;
+}
+
+int mountinfo_list_below(const char *dir, struct text *points)
+{
+    struct below b = {.points = points};
+    if (!realpath(dir, b.dir))
+        return -errno;
+    int r = mountinfo_each("/proc/self/mountinfo", list, &b);
+    return r > 0 ? -ENOMEM : r;
 }

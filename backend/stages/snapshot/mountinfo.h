@@ -2,6 +2,8 @@
 #ifndef STAGES_SNAPSHOT_MOUNTINFO_H
 #define STAGES_SNAPSHOT_MOUNTINFO_H
 
+#include "base/text.h"
+
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -18,6 +20,11 @@ struct mountinfo {
 /* Calls each with every mount, in the order of the file, until it returns true. Returns 1 if it
  * did, 0 at the end of the file, or -errno. */
 int mountinfo_each(const char *file, bool (*each)(void *ctx, const struct mountinfo *m), void *ctx);
+
+/* Adds for each mount of this namespace below `dir`, which may be a link, what lies below it of
+ * where it is mounted, with its NUL. A list, as the mount table must not change while it is read. 0
+ * or -errno. */
+int mountinfo_list_below(const char *dir, struct text *points);
 
 /* What of `path` lies below `dir` ("a/b" for "/x/a/b" below "/x"); NULL if it does not. */
 const char *mountinfo_below(const char *path, const char *dir);

@@ -1,17 +1,18 @@
 #include "stages/snapshot/snapshot.h"
 
 #include "base/cleanup.h"
-#include "base/io.h"
 #include "base/text.h"
 #include "stages/snapshot/aside.h"
 #include "stages/snapshot/holder.h"
 #include "stages/snapshot/layer.h"
+#include "stages/snapshot/lower.h"
 #include "stages/snapshot/super.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -20,17 +21,27 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A holder that nobody can name may be a passing one: how long it is looked again, and how often at
- * the least. A helper needs from 0.5 ms (no other mounts) to 6 ms (200), if it gets a processor. */
+/* A holder that nobody can name may be a passing one: it is asked again until some looks in a row
+ * have seen no helper at all, or for SETTLE_MS. A helper needs from 0.5 ms (no other mounts) to
+ * 6 ms (200), if it gets a processor; of one that has ended the kernel keeps the mounts a little
+ * longer (a grace period of RCU). */
 #define SETTLE_MS      300
-#define SETTLE_TRIES   5
+#define SETTLE_LOOKS   16
+#define SETTLE_TRIES   5 /* from one look to the next, which reads all of /proc */
 #define SETTLE_STEP_NS 2000000
-
-#define PROBE ".probe" /* a layer for the start; no name begins with a dot */
 
 static void active_path(char out[static PATH_MAX], const struct paths *p, const char *name)
 {
     snprintf(out, PATH_MAX, "%.*s/active/%s", PATHS_DIR_MAX, p->dir, name);
+}
+
+/* As super_spell() has it: a folder of the store may be a link to another disk. */
+static void upper_path(char out[static PATH_MAX], const struct paths *p, const char *name)
+{
+    char overlays[PATH_MAX];
+    snprintf(out, PATH_MAX, "%.*s/overlays", PATHS_DIR_MAX, p->dir);
+    bool resolved = realpath(out, overlays);
+    snprintf(out, PATH_MAX, "%.*s/%s/upper", PATHS_DIR_MAX, resolved ? overlays : out, name);
 }
 
 /* The superblock mounted at active/<name>; 0 if none of ours is. By path: a descriptor there, which
@@ -61,19 +72,20 @@ static int in_use(const struct paths *p, const char *name, dev_t dev, struct hol
                   struct err *err)
 {
     char upper[PATH_MAX];
-    snprintf(upper, sizeof upper, "%.*s/overlays/%s/upper", PATHS_DIR_MAX, p->dir, name);
+    upper_path(upper, p, name);
     int64_t end = text_monotonic_ms() + SETTLE_MS;
-    for (int tries = 1;; tries++) {
-        *h = (struct holder){.upper = upper, .dev = dev};
+    *h = (struct holder){.dev = dev};
+    for (int tries = 0, unseen = 0;; tries++) {
         int r = layer_in_use(p, name);
-        if (r < 0) /* also where it cannot be told: who has it can lend it back */
-            holder_find(h);
-        h->upper = NULL;
         if (r == 0)
             return 0;
+        if (tries % SETTLE_TRIES == 0) { /* also where it cannot be told: it can be lent back */
+            holder_find(h, upper);
+            unseen = h->passing ? 0 : unseen + 1;
+        }
         if (r != -EBUSY)
             return err_sys(err, -r, "cannot tell whether the layer of %s is in use", name);
-        if (h->pid || (tries >= SETTLE_TRIES && text_monotonic_ms() >= end))
+        if (h->pid || unseen == SETTLE_LOOKS || text_monotonic_ms() >= end)
             break;
         nanosleep(&(struct timespec){.tv_nsec = SETTLE_STEP_NS}, NULL);
     }
@@ -90,17 +102,6 @@ static int attach(const struct paths *p, const char *name, int mount, struct err
     return super_attach(mount, p->active, name, err);
 }
 
-static int open_image(const struct paths *p, const char *key, struct err *err)
-{
-    char root[PATHS_FILE_MAX];
-    snprintf(root, sizeof root, "%.*s/rootfs", PATHS_KEY_MAX, key);
-    int fd = openat(p->images, root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return err_set(err, ERR_MOUNT_FAILED, errno, "the unpacked image images/%s: %s", root,
-                       strerror(errno));
-    return fd;
-}
-
 /* What is to be mounted. */
 struct wanted {
     const struct paths *paths;
@@ -112,7 +113,7 @@ struct wanted {
 
 static int mount_layer(const struct wanted *w)
 {
-    int lower CLEANUP_CLOSE = open_image(w->paths, w->key, w->err);
+    int lower CLEANUP_CLOSE = lower_open(w->paths, w->key, w->err);
     if (lower < 0)
         return lower;
     struct layer layer CLEANUP_LAYER = LAYER_NONE;
@@ -132,7 +133,9 @@ static int mount_layer(const struct wanted *w)
 static int mount_wanted(void *ctx)
 {
     const struct wanted *w = ctx;
-    int mount CLEANUP_CLOSE = w->holder ? holder_borrow(w->holder) : -1;
+    char upper[PATH_MAX];
+    upper_path(upper, w->paths, w->name);
+    int mount CLEANUP_CLOSE = w->holder ? holder_borrow(w->holder, upper) : -1;
     if (mount >= 0 && super_set_flags(mount, w->policy) == 0)
         return attach(w->paths, w->name, mount, w->err);
     return mount_layer(w);
@@ -214,18 +217,18 @@ static int try_writes(int mount, struct err *err)
     return 0;
 }
 
-static int try_overlay(const struct paths *p, struct err *err)
+/* A layer for the start. */
+static int try_overlay(void *ctx, int folder, struct err *err)
 {
-    if (mkdirat(p->overlays, PROBE, 0700) < 0 || mkdirat(p->overlays, PROBE "/lower", 0755) < 0 ||
-        mkdirat(p->overlays, PROBE "/lower/dir", 0755) < 0 ||
-        mkdirat(p->overlays, PROBE "/lower/gone", 0755) < 0)
-        return err_sys(err, errno, "cannot make overlays/" PROBE);
-    int lower CLEANUP_CLOSE =
-        openat(p->overlays, PROBE "/lower", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const struct paths *p = ctx;
+    if (mkdirat(folder, "lower", 0755) < 0 || mkdirat(folder, "lower/dir", 0755) < 0 ||
+        mkdirat(folder, "lower/gone", 0755) < 0)
+        return err_sys(err, errno, "cannot make overlays/" PATHS_PROBE "/lower");
+    int lower CLEANUP_CLOSE = openat(folder, "lower", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lower < 0)
-        return err_sys(err, errno, "cannot open overlays/" PROBE);
+        return err_sys(err, errno, "cannot open overlays/" PATHS_PROBE "/lower");
     struct layer l CLEANUP_LAYER = LAYER_NONE;
-    int r = layer_make(p, PROBE, lower, &l, err);
+    int r = layer_make(p, PATHS_PROBE, lower, &l, err);
     if (r < 0)
         return r;
     struct super s = {.source = "imgstore", .lower = lower, .upper = l.upper, .work = l.work};
@@ -234,10 +237,10 @@ static int try_overlay(const struct paths *p, struct err *err)
         return mount;
     if ((r = try_writes(mount, err)) < 0)
         return r;
-    if (layer_in_use(p, PROBE) != -EBUSY)
+    if (layer_in_use(p, PATHS_PROBE) != -EBUSY)
         return err_set(err, ERR_MOUNT_FAILED, ENOTSUP, "the kernel does not tell who is in use");
     close(steal_fd(mount));
-    if (layer_in_use(p, PROBE))
+    if (layer_in_use(p, PATHS_PROBE))
         return err_set(err, ERR_MOUNT_FAILED, EBUSY, "an overlay stays in use after its end");
     return 0;
 }
@@ -261,14 +264,10 @@ static const char *advice(int num)
     }
 }
 
-static int overlay_probe(const struct paths *p, struct err *err)
+static int overlay_probe(struct paths *p, struct err *err)
 {
     struct err why = {0};
-    int r = io_remove_tree(p->overlays, PROBE);
-    if (r < 0)
-        return err_sys(err, -r, "cannot remove overlays/" PROBE);
-    r = try_overlay(p, &why);
-    io_remove_tree(p->overlays, PROBE);
+    int r = paths_probe(p->overlays, "overlays", try_overlay, p, &why);
     return r < 0 ? err_set(err, why.code, -r, "%s; %s", why.text, advice(-r)) : 0;
 }
 

@@ -1,11 +1,13 @@
 #include "stages/snapshot/snapshot.h"
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "stages/snapshot/mountinfo.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,7 +16,7 @@ static const struct snapshot_backend *const backends[] = {
     &snapshot_overlay,
 };
 
-const struct snapshot_backend *snapshot_choose(const struct paths *paths, struct err *err)
+const struct snapshot_backend *snapshot_choose(struct paths *paths, struct err *err)
 {
     struct err all = {0};
     for (size_t i = 0; i < ARRAY_SIZE(backends); i++) {
@@ -48,26 +50,17 @@ int snapshot_discard(const struct paths *paths, const char *name, struct err *er
     return 0;
 }
 
-struct active {
-    char dir[PATH_MAX];
-    void (*each)(void *ctx, const char *name);
-    void *ctx;
-};
-
-static bool tell(void *ctx, const struct mountinfo *m)
-{
-    struct active *a = ctx;
-    const char *name = mountinfo_below(m->point, a->dir);
-    if (name && !strchr(name, '/'))
-        a->each(a->ctx, name);
-    return false;
-}
-
 int snapshot_each_mount(const struct paths *paths, void (*each)(void *ctx, const char *name),
                         void *ctx, struct err *err)
 {
-    struct active a = {.each = each, .ctx = ctx};
-    snprintf(a.dir, sizeof a.dir, "%.*s/active", PATHS_DIR_MAX, paths->dir);
-    int r = mountinfo_each("/proc/self/mountinfo", tell, &a);
-    return r < 0 ? err_sys(err, -r, "cannot read /proc/self/mountinfo") : 0;
+    char dir[PATH_MAX];
+    struct text names CLEANUP_TEXT = {0};
+    snprintf(dir, sizeof dir, "%.*s/active", PATHS_DIR_MAX, paths->dir);
+    int r = mountinfo_list_below(dir, &names);
+    if (r < 0)
+        return err_sys(err, -r, "cannot list the mounts below %s", dir);
+    for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1)
+        if (!strchr(names.data + at, '/'))
+            each(ctx, names.data + at);
+    return 0;
 }

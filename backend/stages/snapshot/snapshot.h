@@ -16,7 +16,7 @@ struct snapshot_backend {
     const char *name;
     /* 0 if this backend can serve from that store; else a negative errno, and err says why not and
      * what would help. Really tries; leaves nothing behind. Called once, at start. */
-    int (*probe)(const struct paths *paths, struct err *err);
+    int (*probe)(struct paths *paths, struct err *err);
     /* Makes the layer if it is missing, completes one that is half made, and mounts it at
      * active/<name>, in one step for who looks. What is mounted there already stays. -EBUSY while
      * another mount namespace holds the layer; -ENOENT if the image is not unpacked. */
@@ -37,7 +37,7 @@ struct snapshot_backend {
 extern const struct snapshot_backend snapshot_overlay;
 
 /* The first backend that can serve here; NULL, and err says why none can. */
-const struct snapshot_backend *snapshot_choose(const struct paths *paths, struct err *err);
+const struct snapshot_backend *snapshot_choose(struct paths *paths, struct err *err);
 
 /* Takes active/<name> and overlays/<name> of an unmounted snapshot away (-EBUSY if it is mounted):
  * they become trash (paths_discard), to be removed later; paths_empty_trash both `overlays` and

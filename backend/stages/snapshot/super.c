@@ -10,21 +10,17 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#define VALUE_MAX 256 /* fsconfig(2) takes no longer string, the NUL counted */
-
 struct option {
     const char *key, *value;
 };
 
-/* A directory's path, for people to read in the mount table; where fsconfig cannot take it (too
- * long) or the option cannot spell it, the descriptor. */
-static const char *spell(char out[static VALUE_MAX], int fd)
+const char *super_spell(char out[static SUPER_VALUE_MAX], int fd)
 {
     char link[48]; /* not /proc/self: descriptors may be this thread's own */
     snprintf(link, sizeof link, "/proc/thread-self/fd/%d", fd);
-    ssize_t n = readlink(link, out, VALUE_MAX);
-    if (n <= 0 || n == VALUE_MAX || memchr(out, ',', (size_t)n) || memchr(out, ':', (size_t)n) ||
-        memchr(out, '\\', (size_t)n))
+    ssize_t n = readlink(link, out, SUPER_VALUE_MAX);
+    if (n <= 0 || n == SUPER_VALUE_MAX || memchr(out, ',', (size_t)n) ||
+        memchr(out, ':', (size_t)n) || memchr(out, '\\', (size_t)n))
         return strcpy(out, link);
     out[n] = '\0';
     return out;
@@ -64,15 +60,15 @@ static uint64_t flags_of(enum policy policy)
 
 int super_make(const struct super *s, enum policy policy, struct err *err)
 {
-    char lower[VALUE_MAX], upper[VALUE_MAX], work[VALUE_MAX];
+    char lower[SUPER_VALUE_MAX], upper[SUPER_VALUE_MAX], work[SUPER_VALUE_MAX];
     /* Some are defaults of the kernel, which a distribution may have set otherwise. A chown with
      * metacopy would leave contents in the image that the layer is to own. xino keeps inode
      * numbers unique and one st_dev for all where image and layer lie on two file systems. */
     const struct option options[] = {
         {"source", s->source},
-        {"lowerdir", spell(lower, s->lower)},
-        {"upperdir", spell(upper, s->upper)},
-        {"workdir", spell(work, s->work)},
+        {"lowerdir", super_spell(lower, s->lower)},
+        {"upperdir", super_spell(upper, s->upper)},
+        {"workdir", super_spell(work, s->work)},
         {"redirect_dir", "on"},
         {"metacopy", "off"},
         {"xino", "auto"},
@@ -81,6 +77,9 @@ int super_make(const struct super *s, enum policy policy, struct err *err)
     int context CLEANUP_CLOSE = fsopen("overlay", FSOPEN_CLOEXEC);
     if (context < 0)
         return err_set(err, ERR_MOUNT_FAILED, errno, "cannot make an overlay: %s", strerror(errno));
+    /* The end of a writable overlay syncs the whole file system that its upper lies on. */
+    if (s->exclusive && fsconfig(context, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0)
+        return err_set(err, ERR_MOUNT_FAILED, errno, "overlay option ro: %s", strerror(errno));
     int r = configure(context, options, ARRAY_SIZE(options), err);
     if (r < 0)
         return r;

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define CHUNK (256 * 1024)
 
@@ -23,7 +24,7 @@ static int hash_file(const struct stage_job *job, int fd, char hex[static DIGEST
 {
     struct digest *digest = digest_new();
     char *chunk CLEANUP_FREE = malloc(CHUNK);
-    ssize_t n = digest && chunk ? 1 : -ENOMEM;
+    ssize_t n = !digest || !chunk ? -ENOMEM : lseek(fd, 0, SEEK_SET) < 0 ? -errno : 1;
     while (n > 0 && (n = is_cancelled(job) ? -ECANCELED : io_read(fd, chunk, CHUNK)) > 0)
         digest_add(digest, chunk, (size_t)n);
     if (n == 0 && !digest_hex(digest, hex))
@@ -32,14 +33,8 @@ static int hash_file(const struct stage_job *job, int fd, char hex[static DIGEST
     return (int)n;
 }
 
-static int open_blob(const struct stage_job *job, enum format format)
-{
-    char name[PATHS_FILE_MAX];
-    paths_blob(name, job->sha256, format);
-    return openat(job->paths->blobs, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-}
-
-/* Each name of the digest finds out for itself: the first one takes it away. */
+/* Each name of the digest finds out for itself, under either policy: the first one takes it away.
+ */
 static int start_anew(struct stage_result *result)
 {
     result->format = FORMAT_UNKNOWN;
@@ -48,11 +43,16 @@ static int start_anew(struct stage_result *result)
     return -EIO;
 }
 
-static int discard(const struct stage_job *job, struct stage_result *result, struct err *err)
+/* Unless it has been replaced since by what was fetched anew. */
+static int discard(const struct stage_job *job, int fd, struct stage_result *result,
+                   struct err *err)
 {
     char name[PATHS_FILE_MAX];
+    struct stat judged, there;
     paths_blob(name, job->sha256, result->format);
-    return paths_discard(job->paths->blobs, name, err);
+    if (fstat(fd, &judged) < 0 || fstatat(job->paths->blobs, name, &there, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : err_sys(err, errno, "cannot look at blobs/%s", name);
+    return judged.st_ino == there.st_ino ? paths_discard(job->paths->blobs, name, err) : 0;
 }
 
 /* 0 if it is whole, and noted to be; -EIO if it was not, and is gone; another errno if that cannot
@@ -68,39 +68,54 @@ static int judge(const struct stage_job *job, int fd, struct stage_result *resul
         boot_mark(fd);
         return 0;
     }
-    if ((r = discard(job, result, err)) < 0)
+    if ((r = discard(job, fd, result, err)) < 0)
         return r;
     err_set(err, ERR_CHECKSUM_MISMATCH, EIO,
             "the download in the store was damaged: expected %s, got %s", job->sha256, hex);
     return start_anew(result);
 }
 
-void blob_suspect(const struct stage_job *job, struct stage_result *result, struct err *err)
+void blob_suspect(const struct stage_job *job, int fd, struct stage_result *result, struct err *err)
 {
     struct err why = {0};
-    int fd CLEANUP_CLOSE = open_blob(job, result->format);
-    if (fd >= 0 && judge(job, fd, result, &why) < 0 && result->retry == RETRY_SCRATCH)
+    if (judge(job, fd, result, &why) < 0 && result->retry == RETRY_SCRATCH)
         *err = why;
 }
 
-int blob_find(const struct stage_job *job, struct stage_result *result, struct err *err)
+static int is_gone(const struct stage_job *job, struct stage_result *result, struct err *err)
 {
+    err_set(err, ERR_IO, EIO, "the download is gone from the store: there is no blob %s",
+            job->sha256);
+    return start_anew(result);
+}
+
+static int is_cut_short(const struct stage_job *job, int fd, struct stage_result *result,
+                        struct err *err)
+{
+    err_set(err, ERR_IO, EIO, "the download in the store was damaged: it has %lld bytes, not %lld",
+            (long long)result->size, (long long)job->size);
+    return discard(job, fd, result, err) < 0 ? -err->num : start_anew(result);
+}
+
+int blob_open(const struct stage_job *job, struct stage_result *result, struct err *err)
+{
+    char name[PATHS_FILE_MAX];
     int64_t size = 0;
     result->format = paths_find_blob(job->paths, job->sha256, &size);
-    result->size = size;
-    if (result->format == FORMAT_UNKNOWN && errno != ENOENT)
-        return err_sys(err, errno, "cannot look at the blob %s", job->sha256);
-    if (result->format == FORMAT_UNKNOWN) {
-        err_set(err, ERR_IO, EIO, "the download is gone from the store: there is no blob %s",
-                job->sha256);
-        return start_anew(result);
-    }
-    if (job->size != 0 && size != job->size) {
-        err_set(err, ERR_IO, EIO,
-                "the download in the store was damaged: it has %lld bytes, not %lld",
-                (long long)size, (long long)job->size);
-        return discard(job, result, err) < 0 ? -err->num : start_anew(result);
-    }
-    int fd CLEANUP_CLOSE = open_blob(job, result->format);
-    return fd < 0 || boot_marked(fd) ? 0 : judge(job, fd, result, err);
+    if (result->format == FORMAT_UNKNOWN)
+        return errno == ENOENT ? is_gone(job, result, err)
+                               : err_sys(err, errno, "cannot look at the blob %s", job->sha256);
+    paths_blob(name, job->sha256, result->format);
+    int fd CLEANUP_CLOSE = openat(job->paths->blobs, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return errno == ENOENT ? is_gone(job, result, err)
+                               : err_sys(err, errno, "cannot open blobs/%s", name);
+    result->size = st.st_size;
+    if (job->size != 0 && result->size != job->size)
+        return is_cut_short(job, fd, result, err);
+    int r = boot_marked(fd) ? 0 : judge(job, fd, result, err);
+    if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
+        r = err_sys(err, errno, "cannot read blobs/%s", name);
+    return r < 0 ? r : steal_fd(fd);
 }

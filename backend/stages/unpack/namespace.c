@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define ROOT 0u
-#define NONE UINT32_MAX
+#define ROOT NAMESPACE_ROOT
+#define NONE NAMESPACE_NONE
 
 enum kind { KIND_DIR, KIND_FILE, KIND_SYMLINK, KIND_SPECIAL, KIND_SKIPPED };
 
@@ -323,12 +323,15 @@ static int put(struct namespace *ns, uint32_t parent, const char *name, const st
     if (old == NONE && (node = add_node(ns, parent, name, strlen(name))) == NONE)
         return no_memory(err);
     become(ns, &ns->nodes[node], e, f);
+    place->node = node;
+    place->target = f->target;
     return 0;
 }
 
 static int put_root(struct namespace *ns, const struct entry *e, struct namespace_place *place)
 {
     place->action = NAMESPACE_UPDATE;
+    place->node = ROOT;
     ns->nodes[ROOT].meta = e->meta;
     return 0;
 }
@@ -337,7 +340,7 @@ int namespace_add(struct namespace *ns, const struct entry *e, struct namespace_
                   struct err *err)
 {
     struct fate f = {kind_of(e), e->climb, NONE};
-    *place = (struct namespace_place){.action = NAMESPACE_CREATE};
+    *place = (struct namespace_place){.action = NAMESPACE_CREATE, .node = NONE, .target = NONE};
     if (*e->path == '\0')
         return put_root(ns, e, place);
     const char *slash = strrchr(e->path, '/');
@@ -353,6 +356,24 @@ int namespace_add(struct namespace *ns, const struct entry *e, struct namespace_
     if ((r = add_implied(ns, e->path, parent_len, &t, place, err)) < 0)
         return r;
     return put(ns, t.node, slash ? slash + 1 : e->path, e, &f, place, err);
+}
+
+uint32_t namespace_nodes(const struct namespace *ns)
+{
+    return (uint32_t)ns->len;
+}
+
+struct namespace_node namespace_at(const struct namespace *ns, uint32_t node)
+{
+    const struct node *x = &ns->nodes[node];
+    return (struct namespace_node){
+        .parent = x->parent,
+        .children = x->children,
+        .name = ns->names + x->name,
+        .name_len = x->name_len,
+        .is_dir = x->kind == KIND_DIR,
+        .skipped = x->kind == KIND_SKIPPED,
+    };
 }
 
 /* The path of a node, built from its end. */

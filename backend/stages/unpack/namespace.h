@@ -11,6 +11,9 @@
 
 struct namespace;
 
+#define NAMESPACE_ROOT 0u /* the root's node */
+#define NAMESPACE_NONE UINT32_MAX
+
 /* The root alone, as implied. NULL: no memory. */
 struct namespace *namespace_new(void);
 void namespace_free(struct namespace *ns); /* takes NULL */
@@ -30,6 +33,8 @@ struct namespace_place {
     bool skipped;     /* left out: by policy, or as a hard link to what is */
     unsigned climb;   /* HARDLINK to a symlink: that symlink's climb */
     enum namespace_action action;
+    uint32_t node;   /* of the entry: its number from now on, as long as it has a name */
+    uint32_t target; /* HARDLINK: the node that it names; else NAMESPACE_NONE */
 };
 
 /* Takes the entry in. Refuses (`unsafe-path`) a parent that is a symlink or a file and a non-empty
@@ -42,6 +47,17 @@ int64_t namespace_count(const struct namespace *ns);
 
 /* Bytes of memory held. */
 size_t namespace_memory(const struct namespace *ns);
+
+/* What is known of a node; nodes are numbered from 0 in the order in which their names came first.
+ * A child's number is above its parent's. */
+struct namespace_node {
+    uint32_t parent, children; /* children: of a directory */
+    const char *name;          /* no NUL behind it */
+    size_t name_len;
+    bool is_dir, skipped; /* skipped: not in the image */
+};
+uint32_t namespace_nodes(const struct namespace *ns);
+struct namespace_node namespace_at(const struct namespace *ns, uint32_t node);
 
 /* Calls each with every directory, the root ("") included, children before their parents; stops at
  * the first that is negative and returns it. */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -47,8 +48,9 @@ static int refuse(struct err *err, int num, const char *what, const char *path)
                    entry_shown(path, strlen(path), shown));
 }
 
-static int dir_probe(const struct paths *paths, struct err *err)
+static int dir_probe(struct paths *paths, char how[static SINK_HOW_MAX], struct err *err)
 {
+    snprintf(how, SINK_HOW_MAX, "directories");
     int fd CLEANUP_CLOSE = beneath_open(paths->images, "", O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
         return err_sys(err, -fd, "the directory sink needs openat2 (Linux 5.6)");
@@ -56,10 +58,11 @@ static int dir_probe(const struct paths *paths, struct err *err)
 }
 
 /* The data file, and what was copied out of it before the first piece of it is given back. */
-static int64_t dir_room(int64_t bytes)
+static struct space_need dir_need(int64_t bytes, int64_t entries)
 {
     int64_t all, twice = bytes < PUNCH_STEP ? bytes : PUNCH_STEP;
-    return __builtin_add_overflow(bytes, twice, &all) ? INT64_MAX : all;
+    return (struct space_need){__builtin_add_overflow(bytes, twice, &all) ? INT64_MAX : all,
+                               entries};
 }
 
 static void dir_close(void *sink)
@@ -259,11 +262,12 @@ static int make_special(struct sink_dir *s, int at, const char *name, const stru
     return set_meta_at(s, at, name, e, err);
 }
 
-static int dir_entry(void *sink, const struct entry *e, bool update, struct err *err)
+static int dir_entry(void *sink, const struct entry *e, const struct namespace_place *place,
+                     struct err *err)
 {
     struct sink_dir *s = sink;
     const char *name;
-    if (update)
+    if (place->action == NAMESPACE_UPDATE)
         return spill_add(&s->xattrs, s->place.part, e->path, e->xattrs, e->xattrs_len, err);
     if (e->type == WIRE_DIR)
         return make_dir(s, e->path, e->xattrs, e->xattrs_len, err);
@@ -330,6 +334,11 @@ static int settle_dir(void *ctx, const char *path, const struct entry_meta *meta
     return futimens(fd, times) < 0 ? fail(err, errno, "set the times of", path) : 0;
 }
 
+/* It is removed in the end: better it never reaches the disk. */
+static void dir_grown(void *sink)
+{
+}
+
 static int dir_finish(void *sink, const struct namespace *ns, struct err *err)
 {
     struct sink_dir *s = sink;
@@ -344,11 +353,12 @@ static int dir_finish(void *sink, const struct namespace *ns, struct err *err)
 const struct sink_kind sink_dir = {
     .name = "dir",
     .probe = dir_probe,
-    .room = dir_room,
+    .need = dir_need,
     .open = dir_open,
     .implied = dir_implied,
     .remove = dir_remove,
     .entry = dir_entry,
+    .grown = dir_grown,
     .finish = dir_finish,
     .close = dir_close,
 };

@@ -2,13 +2,16 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "stages/snapshot/lower.h"
 #include "stages/stage.h"
+#include "stages/unpack/ahead.h"
 #include "stages/unpack/blob.h"
 #include "stages/unpack/info.h"
 #include "stages/unpack/jail.h"
 #include "stages/unpack/namespace.h"
 #include "stages/unpack/policy.h"
 #include "stages/unpack/sink.h"
+#include "stages/unpack/unpack.h"
 #include "stages/unpack/wire_read.h"
 
 #include <errno.h>
@@ -22,7 +25,9 @@
 struct unpack {
     const struct stage_job *job;
     struct stage_result *result;
-    int part, data;
+    int archive; /* the caller's */
+    int part;    /* the caller's, too */
+    int data;
     struct jail jail;
     const struct sink_kind *kind;
     void *sink;
@@ -33,13 +38,16 @@ struct unpack {
     struct wire_read wire;
 };
 
-static struct unpack *new_unpack(const struct stage_job *job, struct stage_result *result)
+static struct unpack *new_unpack(const struct stage_job *job, int archive,
+                                 struct stage_result *result)
 {
     struct unpack *u = calloc(1, sizeof *u);
     if (!u)
         return NULL;
     u->job = job;
     u->result = result;
+    u->archive = archive;
+    u->kind = job->settings->sink;
     u->part = u->data = -1;
     u->jail = (struct jail)JAIL_INIT;
     policy_init(&u->gate, job->policy, &job->settings->limits);
@@ -53,19 +61,16 @@ static void release(struct unpack **up)
     if (!u)
         return;
     jail_kill(&u->jail);
-    if (u->kind)
-        u->kind->close(u->sink);
+    u->kind->close(u->sink);
     namespace_free(u->names);
     if (u->data >= 0)
         close(u->data);
-    if (u->part >= 0)
-        close(u->part);
     free(u);
 }
 
 /* An empty part directory, of whose existence a power cut leaves at least the name: publish tells
  * by what is missing in it that it is not whole. */
-static int begin_part(struct unpack *u, const char *part, struct err *err)
+static int begin_part(struct unpack *u, const char *part, int *folder, struct err *err)
 {
     int images = u->job->paths->images;
     int r = paths_discard(images, part, err);
@@ -73,7 +78,7 @@ static int begin_part(struct unpack *u, const char *part, struct err *err)
         return r;
     if (mkdirat(images, part, 0700) < 0)
         return err_sys(err, errno, "cannot make images/%s", part);
-    u->part = openat(images, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    u->part = *folder = openat(images, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (u->part < 0 || fsync(images) < 0)
         return err_sys(err, errno, "cannot open images/%s", part);
     u->data = openat(u->part, SINK_DATA, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -87,9 +92,10 @@ static int begin_part(struct unpack *u, const char *part, struct err *err)
 static int check_space(struct unpack *u, struct err *err)
 {
     const struct stage_job *job = u->job;
-    int64_t size = u->result->size;
+    int64_t size = u->result->size < 0 ? 0 : u->result->size;
     int64_t bytes = job->bytes > 0 && job->bytes < size ? job->bytes : size;
-    u->result->need = (struct space_need){u->kind->room(bytes), job->entries + OWN_INODES};
+    u->result->need = u->kind->need(bytes, job->entries);
+    u->result->need.inodes += OWN_INODES;
     return space_check(job->paths->images, "the unpacked image", &u->result->need, err);
 }
 
@@ -102,10 +108,9 @@ static int begin_sink(struct unpack *u, struct err *err)
     return u->kind->open(&place, &u->sink, err);
 }
 
-static int64_t stall_ms(const struct unpack *u)
+int64_t unpack_stall_ms(const struct stage_settings *settings)
 {
-    int64_t set = u->job->settings->helper_stall;
-    return set ? set : UNPACK_STALL_MS;
+    return settings->helper_stall ? settings->helper_stall : UNPACK_STALL_MS;
 }
 
 static int64_t grace_ms(const struct unpack *u)
@@ -114,38 +119,35 @@ static int64_t grace_ms(const struct unpack *u)
     return set ? set : UNPACK_GRACE_MS;
 }
 
-static int64_t total_ms(const struct unpack *u)
+int64_t unpack_total_ms(const struct stage_settings *settings)
 {
-    int64_t set = u->job->settings->helper_total, ms;
-    if (set)
-        return set;
-    int64_t seconds = limits_cpu_seconds(&u->job->settings->limits);
+    int64_t ms;
+    if (settings->helper_total)
+        return settings->helper_total;
+    int64_t seconds = limits_cpu_seconds(&settings->limits);
     return __builtin_mul_overflow(seconds, 1000 * UNPACK_PATIENCE, &ms) ? INT64_MAX : ms;
 }
 
-/* The helper gets open files of its own: it shares no position with us, and can write only. */
+/* The helper gets a data file of its own: it shares no position with us, and can write only. */
 static int begin_helper(struct unpack *u, struct err *err)
 {
     const struct stage_job *job = u->job;
-    char blob[PATHS_FILE_MAX];
-    paths_blob(blob, job->sha256, u->result->format);
-    int archive CLEANUP_CLOSE = openat(job->paths->blobs, blob, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (archive < 0)
-        return err_sys(err, errno, "cannot open blobs/%s", blob);
     int data CLEANUP_CLOSE = openat(u->part, SINK_DATA, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
     if (data < 0)
         return err_sys(err, errno, "cannot open the data file");
-    int r = jail_spawn(&u->jail, job->settings->helper, &job->settings->limits, archive, data, err);
+    int r =
+        jail_spawn(&u->jail, job->settings->helper, &job->settings->limits, u->archive, data, err);
     if (r < 0)
         return r;
-    return wire_read_init(&u->wire, u->jail.records, job->cancel_fd, stall_ms(u), total_ms(u), err);
+    return wire_read_init(&u->wire, u->jail.records, job->cancel_fd, unpack_stall_ms(job->settings),
+                          unpack_total_ms(job->settings), err);
 }
 
 /* The helper's word for it, within what the archive can have. */
 static void tell_progress(struct unpack *u, uint64_t consumed)
 {
-    int64_t size = u->result->size;
-    int64_t done = consumed > (uint64_t)size ? size : (int64_t)consumed;
+    int64_t size = u->result->size, most = size < 0 ? INT64_MAX : size;
+    int64_t done = consumed > (uint64_t)most ? most : (int64_t)consumed;
     if (done > u->consumed)
         wire_read_news(&u->wire);
     u->consumed = done > u->consumed ? done : u->consumed;
@@ -183,7 +185,7 @@ static int take_entry(struct unpack *u, const struct wire_item *item, struct err
         return r;
     if (place.action == NAMESPACE_NOTHING)
         return 0;
-    return u->kind->entry(u->sink, &e, place.action == NAMESPACE_UPDATE, err);
+    return u->kind->entry(u->sink, &e, &place, err);
 }
 
 /* What an archive can be refused for; all else the helper has no say in. */
@@ -264,6 +266,7 @@ static int take_records(struct unpack *u, struct err *err)
             if (item.head.size > u->produced)
                 wire_read_news(&u->wire);
             u->produced = item.head.size > u->produced ? item.head.size : u->produced;
+            u->kind->grown(u->sink);
             break;
         case WIRE_END:
             return last_record(u, err);
@@ -273,22 +276,22 @@ static int take_records(struct unpack *u, struct err *err)
     }
 }
 
-static int attempt(const struct stage_job *job, const char *part, struct stage_result *result,
-                   struct err *err)
+int unpack_image(const struct stage_job *job, int archive, const char *part, int *folder,
+                 struct stage_result *result, struct err *err)
 {
-    struct unpack *u __attribute__((cleanup(release))) = new_unpack(job, result);
+    struct unpack *u __attribute__((cleanup(release))) = new_unpack(job, archive, result);
     int r;
     if (!u)
         return err_set(err, ERR_INTERNAL, ENOMEM, "no memory to unpack");
     result->skipped = 0;
-    if ((r = sink_choose(job->settings->sink, job->paths, &u->kind, err)) < 0 ||
-        (r = check_space(u, err)) < 0 || (r = begin_part(u, part, err)) < 0 ||
+    if ((r = check_space(u, err)) < 0 || (r = begin_part(u, part, folder, err)) < 0 ||
         (r = begin_sink(u, err)) < 0 || (r = begin_helper(u, err)) < 0 ||
         (r = take_records(u, err)) < 0 || (r = u->kind->finish(u->sink, u->names, err)) < 0)
         return r;
     result->entries = namespace_count(u->names);
     result->bytes = u->gate.bytes;
-    return info_write(u->part, result, err);
+    result->sink = u->kind->name;
+    return 0;
 }
 
 int unpack_run(const struct stage_job *job, struct stage_result *result, struct err *err)
@@ -296,13 +299,14 @@ int unpack_run(const struct stage_job *job, struct stage_result *result, struct 
     char image[PATHS_FILE_MAX], part[PATHS_FILE_MAX];
     paths_image(image, job->sha256, job->policy);
     paths_image_part(part, job->sha256, job->policy);
-    if (paths_have_image(job->paths, job->sha256, job->policy)) {
+    if (lower_is_there(job->paths, job->sha256, job->policy)) {
         info_read(job->paths->images, image, result, NULL);
         return 0;
     }
     if (errno != ENOENT)
         return err_sys(err, errno, "cannot look at images/%s", image);
-    int gone = paths_discard(job->paths->images, image, err); /* a folder without its rootfs */
+    (void)lower_unmount(job->paths, image);
+    int gone = paths_discard(job->paths->images, image, err); /* a folder that is not whole */
     if (gone < 0)
         return gone;
     /* Another name's run made it whole just now, and that name is about to publish it. */
@@ -310,13 +314,17 @@ int unpack_run(const struct stage_job *job, struct stage_result *result, struct 
     if (info_read(job->paths->images, part, result, &this_boot) == 0 && this_boot)
         return 0;
     result->entries = result->bytes = result->skipped = -1;
+    if (ahead_take(job, result))
+        return 0;
     struct err why = {0};
-    int r = blob_find(job, result, &why);
-    if (r == 0 && (r = attempt(job, part, result, &why)) == 0)
+    int archive CLEANUP_CLOSE = blob_open(job, result, &why);
+    int folder CLEANUP_CLOSE = -1;
+    if (archive >= 0 && unpack_image(job, archive, part, &folder, result, &why) == 0 &&
+        info_write(folder, result, &why) == 0)
         return 0;
     paths_discard(job->paths->images, part, NULL);
-    if (why.code == ERR_CORRUPT_ARCHIVE || why.code == ERR_UNSUPPORTED_FORMAT)
-        blob_suspect(job, result, &why);
+    if (archive >= 0 && (why.code == ERR_CORRUPT_ARCHIVE || why.code == ERR_UNSUPPORTED_FORMAT))
+        blob_suspect(job, archive, result, &why);
     if (err)
         *err = why;
     return -why.num;

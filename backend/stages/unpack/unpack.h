@@ -1,6 +1,8 @@
-/* unpack: the stage's own numbers, for its tests. The stage itself is unpack_run of stage.h. */
+/* unpack: an archive made an image. The stage itself is unpack_run of stage.h. */
 #ifndef UNPACK_UNPACK_H
 #define UNPACK_UNPACK_H
+
+#include "stages/stage.h"
 
 /* How long a helper may go without an entry, a byte more of the archive read, or one of the tar
  * made: it says how far it is several times a second while it works. Only a stopped one, a disk
@@ -13,5 +15,15 @@
 
 /* How long a helper may take from its last record to its end. */
 #define UNPACK_GRACE_MS 10000
+
+/* The two first bounds, as the settings have them. */
+int64_t unpack_stall_ms(const struct stage_settings *settings);
+int64_t unpack_total_ms(const struct stage_settings *settings);
+
+/* Unpacks what can be read from `archive` into a new images/<part>, whole but for its info. The
+ * result's size is that of the archive, -1 if it is not known. 0 or a negative errno; *folder is
+ * the part then or -1, the caller's to close. */
+int unpack_image(const struct stage_job *job, int archive, const char *part, int *folder,
+                 struct stage_result *result, struct err *err);
 
 #endif
