@@ -7,8 +7,11 @@ for p in objdump addr2line; do
     command -v $p >/dev/null || { echo "SKIP: needs $p"; exit 77; }
 done
 hits=$(mktemp)
-trap 'rm -f "$hits"' EXIT
+trap 'rm -f "$hits" "$hits".*' EXIT
 status=0
-"$here/crash.py" trace --hits "$hits" || status=$?
-[ $status = 0 ] || exit $status
+for sink in auto dir; do
+    IMGSTORE_SINK=$sink "$here/crash.py" trace --hits "$hits.$sink" || status=$?
+    [ $status = 0 ] || exit $status
+done
+cat "$hits".* >"$hits"
 "$here/coverage.py" "$IMGSTOREFS" "$hits" --allow "$here/unreached"

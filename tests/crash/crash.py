@@ -11,7 +11,7 @@ usage: crash.py [--jobs N] [--every K] [--served] [--only N] [--hits FILE] KIND 
 """
 import argparse
 import collections
-import multiprocessing
+import contextlib
 import os
 import re
 import shutil
@@ -26,10 +26,12 @@ import world as w  # noqa: E402
 from images import make_images, needs, serve  # noqa: E402
 from model import Model  # noqa: E402
 from scenarios import RECOVERIES, SCENARIOS  # noqa: E402
+from daemon import Workers, detach_all, ended, mounts_below  # noqa: E402
 
 MISSES = 3  # so many runs without a step N, and there are no more: threads take turns as they like
 FAILURES = 5
 POINT_SECONDS = 300
+LEAVING = re.compile(r"\w+ (WRITE|MOUNT|SQL|DB) \d+ (\w+)")
 
 
 class Run:
@@ -91,8 +93,8 @@ class Run:
         self.model.check()
         kept = world.kept(self.model.images)
         world.stop()
-        if w.mounts_below(world.disk):
-            raise w.Wrong("still mounted: %s" % w.mounts_below(world.disk))
+        if mounts_below(world.disk):
+            raise w.Wrong("still mounted: %s" % mounts_below(world.disk))
         if world.leftovers(kept):
             raise w.Wrong("is left over: %s" % world.leftovers(kept))
         world.check_database()
@@ -123,33 +125,62 @@ def attempt(run):
     return False, lines[-1:], "%s\n    %s" % (why, "\n    ".join(log))
 
 
-def work(folder, httpd, made, tasks, results):
-    w.own_namespace()
-    w.end_with_parent()
-    world = w.World(folder, httpd)
+# What a scenario does where nothing dies: the lines of all its steps, and which leave something
+# behind, by the number that fault.h counts them with; how many come before the tree is there.
+Survey = collections.namedtuple("Survey", "lines steps begin")
+
+
+def survey(world, made, scenario):
+    run = Run(world, made, "trace", scenario, 0)
+    world.reset()
+    world.tracing = None
+    run.prepare(world, run.model, run.images)
+    world.tracing = "trace"
+    world.start(None, run.options)
+    begin = len(steps_of(world.fault_lines()))
+    run.body(world, run.model, run.images)
+    world.tracing = None
+    world.kill()
+    lines = world.fault_lines()
+    return Survey(lines, steps_of(lines), begin)
+
+
+def steps_of(lines):
+    return [known[2] for known in map(LEAVING.match, lines) if known]
+
+
+def try_one(world, made, kind, scenario, number, first):
     try:
-        for task in iter(tasks.get, None):
-            results.put((task, *attempt(Run(world, made, *task))))
-            world.kill()
+        return attempt(Run(world, made, kind, scenario, number, first))
     finally:
         world.kill()
-        world.unmount_all(folder)
+
+
+@contextlib.contextmanager
+def worker(number, folder, httpd, made):
+    world = w.World("%s/%d" % (folder, number), httpd)
+    try:
+        yield lambda what, *task: what(world, made, *task)
+    finally:
+        world.kill()
+        detach_all(folder)
 
 
 class Sweep:
-    """Hands out the steps of a series until there are no more."""
+    """Hands out the steps of a series until there are no more. due: so many there must be."""
 
-    def __init__(self, kind, scenario, first, every, only, begin=1):
+    def __init__(self, kind, scenario, first, args, begin, due):
         self.kind, self.scenario, self.first = kind, scenario, first
-        self.every, self.only = every, only
-        self.next, self.misses, self.survived = only or begin, 0, 0
+        self.every, self.only = args.every, args.only
+        self.next, self.misses, self.survived = self.only or begin, 0, 0
+        self.due = 0 if self.only else max(1, due // self.every)
         self.steps = collections.Counter()
 
     def task(self):
         if self.misses >= MISSES or (self.only and self.next != self.only):
             return None
         self.next += self.every
-        return self.kind, self.scenario, self.next - self.every, self.first
+        return try_one, self.kind, self.scenario, self.next - self.every, self.first
 
     def take(self, survived, lines):
         if survived is None:
@@ -166,94 +197,61 @@ class Sweep:
             self.scenario, self.kind, after, self.survived, sum(self.steps.values()), steps)
 
 
-class Pool:
-    def __init__(self, folder, jobs, httpd, made):
-        self.tasks, self.results = multiprocessing.Queue(), multiprocessing.Queue()
-        self.workers = [multiprocessing.Process(target=work, daemon=True, args=(
-            "%s/%d" % (folder, i), httpd, made, self.tasks, self.results)) for i in range(jobs)]
-        for worker in self.workers:
-            worker.start()
+def run(workers, sweeps):
+    """The failures, as text."""
+    by_key = {(s.kind, s.scenario, s.first): s for s in sweeps}
+    left, failures = list(sweeps), []
 
-    def run(self, sweeps):
-        """The failures, as text."""
-        by_key = {(s.kind, s.scenario, s.first): s for s in sweeps}
-        left, under_way, failures = list(sweeps), 0, []
-        while under_way or left:
-            while left and under_way < 2 * len(self.workers) and len(failures) < FAILURES:
-                task = left[0].task()
-                if task:
-                    self.tasks.put(task)
-                    under_way += 1
-                else:
-                    left.pop(0)
-            if not under_way:
-                break
-            task, survived, lines, why = self.results.get()
-            under_way -= 1
-            by_key[(task[0], task[1], task[3])].take(survived, lines)
-            if why:
-                failures.append("%s %s:%d%s %s: %s" % (
-                    task[1], task[0], task[2], " after " + task[3] if task[3] else "",
-                    lines, why))
-                print("FAIL:", failures[-1], flush=True)
-        return failures
+    def next_task():
+        while left and len(failures) < FAILURES:
+            task = left[0].task()
+            if task:
+                return task
+            left.pop(0)
+        return None
 
-    def end(self):
-        for _ in self.workers:
-            self.tasks.put(None)
-        for worker in self.workers:
-            worker.join()
+    def fail(what):
+        failures.append(what)
+        print("FAIL:", what, flush=True)
+
+    for (_, kind, scenario, number, first), (survived, lines, why) in workers.run(next_task):
+        by_key[(kind, scenario, first)].take(survived, lines)
+        if why:
+            fail("%s %s:%d%s %s: %s" % (scenario, kind, number, " after " + first if first else "",
+                                        lines, why))
+    for sweep in sweeps if not failures else []:
+        if sum(sweep.steps.values()) < sweep.due:
+            fail("%s: at least %d steps are due" % (sweep, sweep.due))
+    return failures
 
 
-def trace(folder, httpd, made, hits):
-    w.own_namespace()
-    world = w.World(folder, httpd)
-    world.tracing = "trace"
-    with open(hits, "w") as out:
-        for name in SCENARIOS:
-            run = Run(world, made, "trace", name, 0)
-            world.reset()
-            run.prepare(world, run.model, run.images)
-            world.start(None, run.options)
-            run.body(world, run.model, run.images)
-            out.write("\n".join(world.fault_lines()) + "\n")
-    world.unmount_all(folder)
+def surveys_of(workers, wanted):
+    tasks = [(survey, name) for name in wanted]
+    found = {task[1]: s for task, s in workers.run(lambda: tasks.pop() if tasks else None)}
+    return {name: found[name] for name in SCENARIOS if name in found}
 
 
-LEAVING = re.compile(r"\w+ (WRITE|MOUNT|SQL|DB) ")
+def first_death(seen, kind, function):
+    """At the middle one of that function's steps once the tree is there; what is mounted again after
+    a reboot may be faster."""
+    steps = [n for n, name in enumerate(seen.steps, 1) if name == function]
+    numbers = [n for n in steps if n > seen.begin] or steps
+    if not numbers:
+        raise w.Wrong("no step is %s" % function)
+    return "%s:%d" % (kind, numbers[len(numbers) // 2])
 
 
-def steps_of_start(folder, httpd, made, scenario, result):
-    """How many steps there are before the tree is."""
-    w.own_namespace()
-    world = w.World(folder, httpd)
-    run = Run(world, made, "trace", scenario, 0)
-    world.reset()
-    run.prepare(world, run.model, run.images)
-    world.tracing = "trace"
-    world.start(None, run.options)
-    result.value = sum(bool(LEAVING.match(line)) for line in world.fault_lines())
-    world.kill()
-    world.unmount_all(folder)
-
-
-def begin_of(folder, httpd, made, scenario):
-    result = multiprocessing.Value("i", 0)
-    child = multiprocessing.Process(target=steps_of_start, args=(
-        "%s/start-%s" % (folder, scenario), httpd, made, scenario, result))
-    child.start()
-    child.join()
-    if child.exitcode or not result.value:
-        raise w.Wrong("%s does not start" % scenario)
-    return result.value
-
-
-def sweeps_of(args, begin):
+def sweeps_of(args, surveys):
+    """Threads take turns as they like, and a step more or less: half of what was seen is due."""
     if args.kind == "recovery":
-        return [Sweep("before", scenario, first, args.every, args.only)
-                for scenario, first in RECOVERIES if args.scenario in (None, scenario)]
-    return [Sweep(args.kind, name, None, args.every, args.only, begin(name))
-            for name in SCENARIOS if args.scenario in (None, name)]
+        return [Sweep("before", name, first_death(surveys[name], kind, function), args, 1,
+                      surveys[name].begin // 2)
+                for name, kind, function in RECOVERIES if name in surveys]
+    sweeps = []
+    for name, seen in surveys.items():
+        begin = seen.begin if args.served else 1
+        sweeps.append(Sweep(args.kind, name, None, args, begin, (len(seen.steps) - begin) // 2))
+    return sweeps
 
 
 def main():
@@ -270,24 +268,21 @@ def main():
     args = parser.parse_args()
     if needs(test_points=True):
         return 77
-    signal.signal(signal.SIGTERM, w.ended)
+    signal.signal(signal.SIGTERM, ended)
     folder = tempfile.mkdtemp(prefix="imgstorefs-crash.")
-    httpd, failures, sweeps = None, [], []
-    began = time.monotonic()
+    httpd, began = None, time.monotonic()
     try:
         made = make_images(folder)
         httpd, url = serve(folder)
-        if args.kind == "trace":
-            trace(folder + "/0", url, made, args.hits)
-            return 0
-
-        def begin(name):
-            return begin_of(folder, url, made, name) if args.served else 1
-
-        pool = Pool(folder, args.jobs, url, made)
-        sweeps = sweeps_of(args, begin)
-        failures = pool.run(sweeps)
-        pool.end()
+        with Workers(args.jobs, worker, folder, url, made) as workers:
+            surveys = surveys_of(workers, [args.scenario] if args.scenario else SCENARIOS)
+            if args.kind == "trace":
+                with open(args.hits, "w") as out:
+                    out.writelines("%s\n" % line for s in surveys.values() for line in s.lines)
+                return 0
+            sweeps = sweeps_of(args, surveys)
+            failures = run(workers, sweeps)
+            workers.end()
     finally:
         if httpd:
             httpd.kill()

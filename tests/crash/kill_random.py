@@ -6,8 +6,8 @@ now and then the next start is killed too.
 usage: kill_random.py [--rounds N] [--jobs N] [--seed S]
 """
 import argparse
+import contextlib
 import errno
-import multiprocessing
 import os
 import random
 import shutil
@@ -22,6 +22,7 @@ sys.dont_write_bytecode = True
 import world as w  # noqa: E402
 from images import make_images, needs, serve  # noqa: E402
 from model import Image, Model  # noqa: E402
+from daemon import Workers, detach_all, ended  # noqa: E402
 
 NAMES = {"web1": "web", "web2": "web", "web3": "web", "zst1": "zst", "zst2": "zst", "xz1": "xz",
          "bz1": "bz2", "bz2": "bz2"}
@@ -126,8 +127,7 @@ class Writer:
 
 def kill_soon(world, rng, longest):
     """Kills it after a while, whatever goes on meanwhile."""
-    daemon = world.daemon
-    timer = threading.Timer(rng.random() * longest, daemon.kill)
+    timer = threading.Timer(rng.random() * longest, world.process.kill)
     timer.start()
     return timer
 
@@ -137,7 +137,7 @@ def one_round(world, model, made, rng):
     policy = rng.choice(("strict", "faithful"))
     options = ("-o", "policy=" + policy)
     if rng.random() < 0.3:  # the start itself
-        world.launch(None, options)
+        world.begin(None, options)
         kill_soon(world, rng, 0.2).join()
         world.kill()
         if rng.random() < 0.2:
@@ -165,58 +165,53 @@ def too_long(*_):
     raise w.Wrong("nothing has come of it in %d s" % ROUND_SECONDS)
 
 
-def work(folder, httpd, made, seed, rounds, results):
-    w.own_namespace()
-    w.end_with_parent()
+def attempt(world, model, made, rng):
+    """What was acknowledged and what refused, or why it is wrong."""
     signal.signal(signal.SIGALRM, too_long)
-    world, rng = w.World(folder, httpd), random.Random(seed)
+    signal.alarm(ROUND_SECONDS)
+    world.runs += 1
+    try:
+        return one_round(world, model, made, rng), None
+    except Exception:
+        log = w.read(world.log).splitlines()[-120:]
+        return None, "%s\n    %s" % (traceback.format_exc(), "\n    ".join(log))
+    finally:
+        signal.alarm(0)
+
+
+@contextlib.contextmanager
+def worker(number, folder, httpd, made, seed):
+    world, rng = w.World("%s/%d" % (folder, number), httpd), random.Random(seed + number)
     world.reset()
     model = Model(world, made.trees)
     try:
-        for number in range(rounds):
-            signal.alarm(ROUND_SECONDS)
-            world.runs += 1
-            try:
-                done = one_round(world, model, made, rng)
-            except Exception:
-                log = w.read(world.log).splitlines()[-120:]
-                results.put((seed, number, None, "%s\n    %s" % (traceback.format_exc(),
-                                                                 "\n    ".join(log))))
-                break
-            results.put((seed, number, done, None))
-        signal.alarm(0)
+        yield lambda _: attempt(world, model, made, rng)
     finally:
         world.kill()
-        world.unmount_all(folder)
-        results.put(None)
+        detach_all(folder)
 
 
 def run(args, folder, url, made):
-    results = multiprocessing.Queue()
-    workers = [multiprocessing.Process(target=work, daemon=True, args=(
-        "%s/%d" % (folder, i), url, made, args.seed + i, -(-args.rounds // args.jobs), results))
-        for i in range(args.jobs)]
-    for worker in workers:
-        worker.start()
-    running, survived, failed, acknowledged, refused = len(workers), 0, 0, 0, 0
-    while running:
-        result = results.get()
-        if result is None:
-            running -= 1
-            continue
-        seed, number, done, why = result
-        if why:
-            failed += 1
-            print("FAIL: seed %d, round %d: %s" % (seed, number, why), flush=True)
-        else:
-            survived += 1
-            acknowledged += done[0]
-            refused += done[1]
-    for worker in workers:
-        worker.join()
+    """After the first failure there is no next round."""
+    left, failed = list(range(args.rounds)), 0
+    survived, acknowledged, refused = 0, 0, 0
+
+    def next_task():
+        return (left.pop(0),) if left and not failed else None
+
+    with Workers(args.jobs, worker, folder, url, made, args.seed) as workers:
+        for (number,), (done, why) in workers.run(next_task):
+            if why:
+                failed += 1
+                print("FAIL: round %d: %s" % (number, why), flush=True)
+            else:
+                survived += 1
+                acknowledged += done[0]
+                refused += done[1]
+        workers.end()
     print("%d rounds survived, %d failed; %d requests acknowledged, %d refused; seed %d" % (
         survived, failed, acknowledged, refused, args.seed))
-    return 0 if survived and not failed else 1
+    return 1 if failed or survived < args.rounds else 0
 
 
 def main():
@@ -229,7 +224,7 @@ def main():
     if needs():
         return 77
     print("seed %d" % args.seed, flush=True)
-    signal.signal(signal.SIGTERM, w.ended)
+    signal.signal(signal.SIGTERM, ended)
     folder = tempfile.mkdtemp(prefix="imgstorefs-crash.")
     httpd = None
     try:

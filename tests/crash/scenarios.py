@@ -32,7 +32,8 @@ def first(world, model, images):
 
 # Adopted, and everything that can be asked of what there is
 
-def life_prepare(world, model, images):
+def full(world, model, images):
+    """Two names with a layer each, another image, and one that has failed."""
     world.start()
     model.fetch(line(world, images, "ok", "web", "web"), line(world, images, "ok", "web", "twin"),
                 line(world, images, "ok", "zst", "zst"),
@@ -41,6 +42,10 @@ def life_prepare(world, model, images):
         model.reached(name)
     model.write_layer("web", "etc/mine", "written\n")
     model.write_layer("twin", "etc/image-name", "changed\n")
+
+
+def life_prepare(world, model, images):
+    full(world, model, images)
     world.kill()
 
 
@@ -84,10 +89,6 @@ def again(world, model, images):
 
 # A name that is used anew, at once: nothing of the first image's layer may be seen in the second's
 
-def anew_prepare(world, model, images):
-    life_prepare(world, model, images)
-
-
 def anew(world, model, images):
     model.remove("web")
     model.fetch(line(world, images, "ok", "zst", "web"))
@@ -102,13 +103,7 @@ def anew(world, model, images):
 # The machine was off: nothing is mounted, all is unpacked, the database has a log to take in
 
 def reboot_prepare(world, model, images):
-    world.start()
-    model.fetch(line(world, images, "ok", "web", "web"), line(world, images, "ok", "web", "twin"),
-                line(world, images, "ok", "zst", "zst"),
-                line(world, images, "404", "xz", "xz", "FAILED", "http-status"))
-    for name in ("web", "twin", "zst", "xz"):
-        model.reached(name)
-    model.write_layer("web", "etc/mine", "written\n")
+    full(world, model, images)
     model.change("deactivate", "twin", "STORED")
     world.kill()
     world.power_cut()
@@ -124,15 +119,15 @@ SCENARIOS = {
     "first": (first_prepare, (), first),
     "life": (life_prepare, (), life),
     "again": (again_prepare, ("-o", "policy=faithful"), again),
-    "anew": (anew_prepare, (), anew),
+    "anew": (life_prepare, (), anew),
     "reboot": (reboot_prepare, (), reboot),
 }
 
-# (scenario, the step at which it dies first): then each step of the start that follows is the last
-# one once. Chosen to leave much to be done: half unpacked, half removed, half mounted.
+# (scenario, how and at which function's steps, the middle one, it dies first): then each step of the
+# start that follows is the last one once. Chosen to leave much to be done.
 RECOVERIES = (
-    ("first", "power:480"),
-    ("life", "before:400"),
-    ("again", "before:560"),
-    ("reboot", "after:250"),
+    ("first", "power", "syncfs"),  # unpacked, and not synced
+    ("life", "before", "renameat2"),  # half removed
+    ("again", "before", "fchown"),  # half unpacked
+    ("reboot", "after", "move_mount"),  # half mounted
 )

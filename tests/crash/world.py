@@ -4,23 +4,20 @@ what must be so once it has started again.
 The store lies on a tmpfs, which an unmount empties. The boot's id is a file of ours, bound over the
 kernel's, so that a power cut can change it.
 """
-import ctypes
 import errno
-import hashlib
 import os
 import re
-import shutil
 import signal
-import sqlite3
-import stat
 import subprocess
 import sys
 import time
 import uuid
 
-LIBC = ctypes.CDLL(None, use_errno=True)
-CLONE_NEWNS, MS_REC, MS_PRIVATE, MS_BIND, MNT_DETACH = 0x20000, 0x4000, 1 << 18, 0x1000, 2
-PR_SET_PDEATHSIG = 1
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../system")
+from daemon import (  # noqa: E402
+    Daemon, Wrong, detach_all, digest_of, mount, mounts_below, read, tree_of)
+
+MS_BIND = 0x1000
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 GONE = (errno.ENOTCONN, errno.ECONNABORTED, errno.EIO)  # what a dead mount answers
 PATIENCE = 60
@@ -41,86 +38,12 @@ class Refused(Exception):
         self.number = number
 
 
-class Wrong(Exception):
-    """What must never be."""
-
-
-def libc(name, *args):
-    if getattr(LIBC, name)(*args) < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, "%s: %s" % (name, os.strerror(number)))
-
-
-def mount(source, target, kind=None, flags=0, data=None):
-    libc("mount", *[s.encode() if s else None for s in (source, target, kind)],
-         ctypes.c_ulong(flags), data.encode() if data else None)
-
-
-def own_namespace():
-    """Mounts of this process from now on are its own, and end with it."""
-    libc("unshare", CLONE_NEWNS)
-    mount("none", "/", None, MS_REC | MS_PRIVATE)
-
-
-def ended(*_):
-    sys.exit(1)
-
-
-def end_with_parent():
-    """A worker whose parent is gone ends too, and its daemon with it."""
-    signal.signal(signal.SIGTERM, ended)
-    libc("prctl", PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def read(path):
-    with open(path) as f:
-        return f.read()
-
-
-def mounts_below(folder):
-    points = []
-    with open("/proc/self/mountinfo") as f:
-        for line in f:
-            point = line.split()[4]
-            if point.startswith(folder + "/"):
-                points.append(point)
-    return points
-
-
-def digest_of(path):
-    with open(path, "rb") as f:
-        return hashlib.sha256(f.read()).hexdigest()
-
-
-def tree_of(root):
-    """{path: what is there}, times of directories and access left out."""
-    found = {}
-    for folder, folders, files in os.walk(root):
-        for name in folders + files:
-            path = os.path.join(folder, name)
-            s = os.lstat(path)
-            what = None
-            if stat.S_ISLNK(s.st_mode):
-                what = os.readlink(path)
-            elif stat.S_ISREG(s.st_mode):
-                what = (s.st_nlink, s.st_size, s.st_mtime_ns, digest_of(path))
-            marks = [] if stat.S_ISLNK(s.st_mode) else [
-                (x, os.getxattr(path, x)) for x in sorted(os.listxattr(path))
-                if x.startswith("user.")]
-            found[os.path.relpath(path, root)] = (oct(s.st_mode), s.st_uid, s.st_gid, what,
-                                                  *marks)
-    return found
-
-
-class World:
+class World(Daemon):
     def __init__(self, folder, httpd):
         self.folder, self.httpd = folder, httpd
-        self.disk = folder + "/disk"
-        self.mnt, self.store = self.disk + "/mnt", self.disk + "/store"
-        self.db, self.log = self.disk + "/store.db", folder + "/log"
-        self.fault_log = folder + "/fault.log"
-        self.boot = folder + "/boot_id"
-        self.daemon, self.runs, self.tracing = None, 0, None
+        self.disk, self.boot = folder + "/disk", folder + "/boot_id"
+        self.runs, self.tracing = 0, None
+        super().__init__(self.disk, folder)
         os.makedirs(self.disk)
         self.new_boot()
         mount(self.boot, BOOT_ID, None, MS_BIND)
@@ -129,15 +52,11 @@ class World:
         with open(self.boot, "w") as f:
             f.write("%s\n" % uuid.uuid4())
 
-    def unmount_all(self, below):
-        for point in reversed(mounts_below(below)):
-            libc("umount2", point.encode(), MNT_DETACH)
-
     def reset(self):
         """An empty disk."""
         self.kill()
-        self.unmount_all(self.folder)
-        mount("crash", self.disk, "tmpfs", 0, "size=256m,mode=755")
+        detach_all(self.folder)
+        mount("crash", self.disk, "tmpfs", 0, "size=2g,mode=755")
         os.mkdir(self.mnt)
         for path in (self.log, self.fault_log):
             if os.path.exists(path):
@@ -150,26 +69,12 @@ class World:
 
     # The daemon
 
-    def launch(self, fault=None, options=()):
-        env = {k: v for k, v in os.environ.items() if not k.startswith("IMGSTORE_FAULT")}
-        fault = fault or self.tracing
-        if fault:
-            env.update(IMGSTORE_FAULT=fault, IMGSTORE_FAULT_LOG=self.fault_log)
-        settings = "db=%s,store=%s,helper=%s,log_level=debug,retry_delay=50ms" % (
-            self.db, self.store, os.environ["IMGSTORE_HELPER"])
-        with open(self.log, "a") as log:
-            log.write("---- start: %s\n" % (fault or "no fault"))
-            log.flush()
-            self.daemon = subprocess.Popen(
-                [os.environ["IMGSTOREFS"], "-f", "-o", settings, *options, self.mnt], env=env,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
     def start(self, fault=None, options=()):
-        self.launch(fault, options)
+        self.begin(fault, options)
         self.until(lambda: read(self.mnt + "/version"), "a tree")
 
-    def alive(self):
-        return self.daemon is not None and self.daemon.poll() is None
+    def begin(self, fault=None, options=()):
+        self.launch(fault or self.tracing, "retry_delay=50ms", *options)
 
     def until(self, condition, what):
         """Waits for it; Died if the daemon is gone before."""
@@ -187,17 +92,11 @@ class World:
                 raise Wrong("no %s after %d s" % (what, PATIENCE))
             time.sleep(0.002)
 
-    def kill(self):
-        if self.daemon:
-            self.daemon.kill()
-            self.daemon.wait()
-            self.daemon = None
-
     def stop(self, number=signal.SIGTERM):
         """A clean stop; Died if it ended otherwise by a fault."""
-        self.daemon.send_signal(number)
-        code = self.daemon.wait(PATIENCE)
-        self.daemon = None
+        self.process.send_signal(number)
+        code = self.process.wait(PATIENCE)
+        self.process = None
         if code == -signal.SIGKILL:
             raise Died
         if code:
@@ -205,7 +104,7 @@ class World:
 
     def power_cut(self):
         """The daemon is dead: what only the running system knew is gone too."""
-        self.unmount_all(self.disk)
+        detach_all(self.disk)
         self.new_boot()
 
     # Its files
@@ -233,8 +132,8 @@ class World:
     def ends_within(self, seconds):
         """True as well where there is none."""
         try:
-            if self.daemon:
-                self.daemon.wait(seconds)
+            if self.process:
+                self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             return False
         return True
@@ -248,9 +147,6 @@ class World:
     def info(self, name):
         lines = self.value(name, "info").splitlines()
         return dict(line.split(" ", 1) for line in lines)
-
-    def fault_lines(self):
-        return read(self.fault_log).splitlines() if os.path.exists(self.fault_log) else []
 
     # What must be so
 
@@ -311,21 +207,21 @@ class World:
             if not known:
                 raise Wrong("images/%s" % name)
             folder = "%s/images/%s" % (self.store, name)
-            if sorted(os.listdir(folder)) != ["info", "rootfs"]:
+            if sorted(set(os.listdir(folder)) | {"image"}) != ["image", "info", "rootfs"]:
                 raise Wrong("images/%s holds %s" % (name, os.listdir(folder)))
-            if tree_of(folder + "/rootfs") != trees[known[1]]:
-                raise Wrong("images/%s is not the archive's tree" % name)
+            shown = self.tree_of_image(folder)
+            if shown != trees[known[1]]:
+                raise Wrong("images/%s is not the archive's tree: %s" % (
+                    name, set(shown.items()) ^ set(trees[known[1]].items())))
 
-    def check_database(self):
-        """A copy of it: whoever opens it takes the log in, which is the daemon's to do."""
-        copied = self.disk + "/copied.db"
-        for suffix in ("", "-wal"):
-            if os.path.exists(copied + suffix):
-                os.unlink(copied + suffix)
-            if os.path.exists(self.db + suffix):
-                shutil.copyfile(self.db + suffix, copied + suffix)
-        with sqlite3.connect(copied) as db:
-            said = db.execute("PRAGMA integrity_check").fetchone()[0]
-        db.close()
-        if said != "ok":
-            raise Wrong("integrity_check: %s" % said)
+    def tree_of_image(self, folder):
+        """Of the directory, or of the file system in a file, mounted for that."""
+        if not os.path.exists(folder + "/image"):
+            return tree_of(folder + "/rootfs")
+        looked = self.folder + "/looked"
+        os.makedirs(looked, exist_ok=True)
+        subprocess.run(["mount", "-t", "erofs", "-o", "loop,ro", folder + "/image", looked], check=True)
+        try:
+            return tree_of(looked)
+        finally:
+            subprocess.run(["umount", looked], check=True)

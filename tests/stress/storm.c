@@ -7,11 +7,13 @@
  *   storm check MOUNT MODEL           is it so?
  *   storm clear MOUNT MODEL URL PID   cancels and removes all of it
  *
- * Every name is one writer's, which so knows how each command must end, whoever else is at it.
- * A daemon that is killed meanwhile is none of storm's business. PID is the daemon, whose memory
- * is looked at. Each call is measured, the table goes to stdout. From the environment:
- * STRESS_WRITERS (16), STRESS_LINES (1000, each), STRESS_READERS (4), STRESS_FEW (0), STRESS_TURNS
- * (0). */
+ * Every name is one writer's, which so knows how each command must end, whoever else is at it: each
+ * line is acknowledged, or refused with the errno that is due and a line in error_log that says
+ * why. EAGAIN is due when the queue is full, and at no other time; full it must become. A daemon
+ * that is killed meanwhile is none of storm's business. PID is the daemon, whose memory is looked
+ * at. Each call is measured, the table goes to stdout. From the environment: STRESS_WRITERS (16),
+ * STRESS_LINES (1000, each), STRESS_READERS (4), STRESS_FEW (0), STRESS_TURNS (0), STRESS_QUEUE
+ * (5000: the daemon's). */
 #include "storm.h"
 
 #include <dirent.h>
@@ -80,6 +82,7 @@ int storm_write(struct worker *w, enum call call, const char *text)
     }
     if (fd < 0)
         storm_fail("%s: %s", path, strerror(errno));
+    judge_begin(w);
     int64_t queued = latency_now();
     if (w->storm->turns)
         pthread_mutex_lock(&turn[call]);
@@ -91,6 +94,8 @@ int storm_write(struct worker *w, enum call call, const char *text)
         latency_add(&w->calls[CALL_TURN], queued);
     }
     close(fd);
+    if (error && !is_gone(error))
+        judge_refusal(w, files[call], text, error);
     return error;
 }
 
@@ -138,8 +143,8 @@ static void put_line(struct worker *w, unsigned line, char *text, size_t size)
 static void ask_wrong(struct worker *w, unsigned line)
 {
     char text[1024];
-    put_line(w, line, text, sizeof text - 32);
-    strcat(text, "http://nobody/x no-digest y\n");
+    put_line(w, line, text, sizeof text - 64);
+    snprintf(text + strlen(text), 64, "http://nobody/x no-digest w%u-%u\n", w->number, line);
     expect(w, line, "half wrong", storm_write(w, CALL_FETCH, text), EINVAL, ABSENT);
 }
 
@@ -147,34 +152,53 @@ static void ask_fetch(struct worker *w, unsigned line)
 {
     char text[1024];
     put_line(w, line, text, sizeof text);
+    judge_asks(w, true);
     int error = storm_write(w, CALL_FETCH, text);
+    if (is_gone(error))
+        return expect(w, line, "fetch", error, 0, PRESENT);
+    judge_answer(w, true, error);
+    if (!error)
+        judge_taken(w);
     expect(w, line, "fetch", error, error == EAGAIN ? EAGAIN : 0, PRESENT);
+}
+
+static int due_of(enum call call, enum known is)
+{
+    if (is == ABSENT)
+        return ENOENT;
+    if (call == CALL_CANCEL)
+        return is == PRESENT ? 0 : EBUSY;
+    if (call == CALL_RETRY)
+        return is == FAILED ? 0 : EBUSY;
+    return 0;
 }
 
 static void ask(struct worker *w, enum call call, unsigned line)
 {
+    static const char *const words[] = {[CALL_REMOVE] = "remove",
+                                        [CALL_RMDIR] = "rmdir",
+                                        [CALL_CANCEL] = "cancel",
+                                        [CALL_RETRY] = "retry"};
+    static const enum known then[] = {[CALL_REMOVE] = ABSENT,
+                                      [CALL_RMDIR] = ABSENT,
+                                      [CALL_CANCEL] = FAILED,
+                                      [CALL_RETRY] = PRESENT};
     char name[STORM_NAME_MAX], text[STORM_NAME_MAX + 1];
     enum known is = *known_of(w, line);
+    bool adds = call == CALL_RETRY, counts = is == (adds ? FAILED : PRESENT);
     storm_name(name, w->number, line);
     snprintf(text, sizeof text, "%s\n", name);
     if (is == UNSURE)
         return;
-    if (call == CALL_REMOVE)
-        expect(w, line, "remove", storm_write(w, call, text), is ? 0 : ENOENT, ABSENT);
-    else if (call == CALL_RMDIR)
-        expect(w, line, "rmdir", storm_rmdir(w, name), is ? 0 : ENOENT, ABSENT);
-    else if (call == CALL_CANCEL)
-        expect(w, line, "cancel", storm_write(w, call, text),
-               is == PRESENT  ? 0
-               : is == FAILED ? EBUSY
-                              : ENOENT,
-               FAILED);
-    else
-        expect(w, line, "retry", storm_write(w, call, text),
-               is == FAILED    ? 0
-               : is == PRESENT ? EBUSY
-                               : ENOENT,
-               PRESENT);
+    if (counts)
+        judge_asks(w, adds);
+    int error = call == CALL_RMDIR ? storm_rmdir(w, name) : storm_write(w, call, text);
+    if (counts && !is_gone(error))
+        judge_answer(w, adds, error);
+    if (counts && adds && !error)
+        judge_taken(w);
+    bool full = counts && adds && error == EAGAIN;
+    expect(w, line, words[call], error, full ? EAGAIN : due_of(call, is), then[call]);
 }
 
 static void *write_much(void *arg)
@@ -208,10 +232,12 @@ static void *clear_all(void *arg)
 static void *toggle(void *arg)
 {
     struct worker *w = arg;
-    char text[16];
+    char text[32];
     while (!w->storm->over && !w->storm->gone) {
         enum call call = rand_r(&w->random) % 2 ? CALL_ACTIVATE : CALL_DEACTIVATE;
-        snprintf(text, sizeof text, "few-%u\n", (unsigned)rand_r(&w->random) % w->storm->few);
+        /* Blanks tell one's lines in error_log from the other's. */
+        snprintf(text, sizeof text, "%*sfew-%u\n", (int)(w->number + 1), "",
+                 (unsigned)rand_r(&w->random) % w->storm->few);
         int error = storm_write(w, call, text);
         w->refused += error != 0;
         if (error && error != EBUSY && !is_gone(error))
@@ -335,9 +361,11 @@ static void tell(const struct worker *w, unsigned n, int64_t begun)
         "fetch",      "remove",      "cancel", "retry", "activate", "deactivate", "rmdir",
         "read image", "read others", "stat",   "miss",  "opendir",  "getdents",   "with its wait"};
     struct latency sums[CALLS + 1] = {0};
-    unsigned long long refused = 0;
+    unsigned long long refused = 0, logged = 0, displaced = 0;
     for (unsigned t = 0; t < n; t++) {
         refused += w[t].refused;
+        logged += w[t].logged;
+        displaced += w[t].displaced;
         for (size_t i = 0; i < CALLS; i++) {
             latency_merge(&sums[i], &w[t].calls[i]);
             if (i != CALL_TURN)
@@ -348,7 +376,10 @@ static void tell(const struct worker *w, unsigned n, int64_t begun)
     for (size_t i = 0; i < CALLS; i++)
         latency_print(kinds[i], &sums[i]);
     latency_print("all", &sums[CALLS]);
-    printf("%.1f s, %llu refused\n", (double)(latency_now() - begun) / 1e9, refused);
+    printf("%.1f s, %llu refused; error_log showed %llu, eight others behind %llu\n",
+           (double)(latency_now() - begun) / 1e9, refused, logged, displaced);
+    if (!w->storm->gone && logged <= displaced)
+        storm_fail("too few refusals were seen in error_log to say anything");
 }
 
 static void run(struct storm *s, void *(*write)(void *))
@@ -374,6 +405,15 @@ static void run(struct storm *s, void *(*write)(void *))
     tell(w, n, begun);
 }
 
+/* Nothing of it is due to chance: there are three times as many lines as places. */
+static void check_full(const struct storm *s)
+{
+    long least = (long)s->queue - (long)s->few - (long)s->writers;
+    printf("%ld queued at once, of %u; %ld refused\n", s->fullest, s->queue, s->refused);
+    if (!s->gone && (s->fullest < least || s->refused == 0))
+        storm_fail("the queue has never been full: %ld of %u", s->fullest, s->queue);
+}
+
 static unsigned setting(const char *name, unsigned otherwise)
 {
     const char *value = getenv(name);
@@ -391,6 +431,7 @@ int main(int argc, char **argv)
     s.readers = setting("STRESS_READERS", 4);
     s.few = setting("STRESS_FEW", 0);
     s.togglers = s.few ? 2 : 0;
+    s.queue = setting("STRESS_QUEUE", 5000);
     s.turns = setting("STRESS_TURNS", 0) != 0;
     s.known = calloc((size_t)s.writers * s.lines + 1, 1);
     snprintf(s.mount, sizeof s.mount, "%s", argv[2]);
@@ -401,10 +442,13 @@ int main(int argc, char **argv)
     }
     if (checks || strcmp(argv[1], "clear") == 0)
         read_model(&s, argv[3]);
+    bool clears = strcmp(argv[1], "clear") == 0;
     if (checks)
         check(&s);
     else
-        run(&s, strcmp(argv[1], "clear") == 0 ? clear_all : write_much);
+        run(&s, clears ? clear_all : write_much);
+    if (!checks && !clears)
+        check_full(&s);
     write_model(&s, argv[3]);
     return 0;
 }

@@ -45,7 +45,7 @@ unharmed()
     same_tree web
     is "the tree" "$(find "$mnt" -printf '%P %m %U %G\n' | sort)" "$before"
     is error_log "$(cat "$mnt/ctl/error_log")" ""
-    is mounts "$(mounts_below "$store" | wc -l)" 1
+    is mounts "$(mounts_below "$store/active" | wc -l)" 1
 }
 
 # A store that was open to all.

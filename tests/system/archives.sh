@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # Every archive that contrib/scripts/create-malicious-tar.sh makes ends as is due under the policy in
-# $1, touches nothing outside, and leaves nothing behind; memory stays bounded.
+# $1 and with the sink in $2, touches nothing outside, and leaves nothing behind; memory stays bounded.
 . "${0%/*}/functions.sh"
+. "${0%/*}/disks.sh"
 needs_mounts
-needs_program mkfs.ext4 sqlite3
+needs_program mkfs.ext4 sqlite3 flock
 policy=$1
+export IMGSTORE_SINK=$2
+[ "$2" = dir ] || needs_erofs
 
 # Some are bombs: they get a disk of their own.
 truncate -s 6G "$work/disk.img"
@@ -15,10 +18,18 @@ store=$work/disk/store db=$work/disk/store.db
 
 "$here/../../contrib/scripts/create-malicious-tar.sh" "$www"
 start_httpd
-# What the archives aim at: in a mount of the test's own, so that it is always there and nobody's.
+# What the archives aim at: in a mount of the test's own, so that it is always there and nobody's. The
+# last test that has it takes the folder away, which unmounts it everywhere.
 canary=/tmp/imgstorefs-canary
-[ -d "$canary" ] || mkdir "$canary"
+until mkdir -p "$canary" && exec 8<"$canary" && flock -s 8 && [ "$canary" -ef /dev/fd/8 ]; do
+    :
+done
 mount -t tmpfs tmpfs "$canary"
+let_go()
+{
+    umount -l "$canary"
+    ! flock -n -x 8 || rmdir "$canary"
+}
 mkdir "$canary/victim-dir"
 echo victim >"$canary/victim.txt"
 touch -d @1000000000 "$canary/victim-dir" "$canary/victim.txt" "$canary"
@@ -42,7 +53,6 @@ is "what is kept" "$(find "$store/images" "$store/blobs" "$store/overlays" "$sto
     -mindepth 1 -maxdepth 1 ! -name '.trash-*')" ""
 active good
 is "what lies outside" "$(shown)" "$before"
-umount "$canary"
 stop_daemon
 nothing_half_done
 is "mounts that are left" "$(mounts_below "$store")" ""

@@ -19,7 +19,7 @@ nothing
 refused EEXIST fetch "$la\n$httpd/ok/b.tar.gz $b a\n" "$httpd/ok/b.tar.gz $b a"
 nothing
 # Several lines must end in a newline.
-fails_with EINVAL write "$mnt/ctl/fetch" "$la\n$lb"
+refuses EINVAL ctl/fetch write "$mnt/ctl/fetch" "$la\n$lb"
 nothing
 
 succeeds write "$mnt/ctl/fetch" "$la\n\n$lb\n$la\n$lc\n"

@@ -42,7 +42,7 @@ recovers web
 
 # Reading: the blob is not to blame, and stays. Its beginning is all that the disk still has.
 succeeds write "$mnt/ctl/deactivate" 'web\n'
-rm -r "$store/images/$sum"
+lose_image "$sum"
 succeeds write "$mnt/ctl/activate" 'web\n'
 failed_with web mount-failed
 before=$(asked ok/web.tar.gz)

@@ -3,7 +3,7 @@
 . "${0%/*}/functions.sh"
 needs_mounts
 start_httpd
-start_daemon -o stall_timeout=1s,attempts=2,max_download_size=4M
+start_daemon -o stall_timeout=3s,attempts=2,max_download_size=4M
 
 n=0
 bad()

@@ -18,7 +18,7 @@ refuse_all()
     still_there
     refused EBUSY remove 'web\n'
     still_there
-    fails_with EBUSY rmdir "$mnt/images/web"
+    refuses EBUSY images/web rmdir "$mnt/images/web"
     still_there
 }
 sit_in web

@@ -35,5 +35,18 @@ succeeds write "$mnt/ctl/cleanup" 'run\n'
 succeeds write "$mnt/ctl/activate" 'used\n'
 wait_state used ACTIVE
 nothing_half_done
+
+# Of a digest that a name refers to nothing goes, under whichever policy it was unpacked.
+stop_daemon
+start_daemon -o policy=faithful
+fetch "$httpd/ok/used.tar.gz" "$used" again
+wait_state again ACTIVE
+succeeds write "$mnt/ctl/remove" 'used\n'
+succeeds write "$mnt/ctl/cleanup" 'run\n'
+is "what is kept of it" "$(stored "$used")" 3
+succeeds write "$mnt/ctl/remove" 'again\n'
+succeeds write "$mnt/ctl/cleanup" 'run\n'
+is "what is left of it" "$(stored "$used")" 0
+nothing_half_done
 # The size is the report's.
 is "size" "$(stat -c %s "$mnt/ctl/cleanup")" "$(wc -c <"$mnt/ctl/cleanup")"

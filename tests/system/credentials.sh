@@ -117,7 +117,7 @@ for line in "http://CanaryUser:CanaryBad@$host/x nodigest" "http:/CanaryUser:Can
     fails_with EINVAL write "$mnt/ctl/fetch" "$line\n"
     cp "$mnt/ctl/error_log" "$evidence/error_log-$((++n))"
 done
-fails_with EEXIST write "$mnt/ctl/fetch" "http://CanaryUser:CanaryBad@$host/x $none web\n"
+refuses EEXIST ctl/fetch write "$mnt/ctl/fetch" "http://CanaryUser:CanaryBad@$host/x $none web\n"
 gather first
 is "what the next hop was given" "$(asked 404/y auth)" \
     "[\"Basic $(printf CanaryUser:CanaryHop | base64)\"]"

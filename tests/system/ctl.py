@@ -6,7 +6,7 @@
         each DATA (-o: pwrite there), a word for each; a failed open is one word. DATA is spelled as
         a C string's inside, or @FILE.
   read PATH [OFFSET]          prints what one read(2) there gives
-  mkdir rmdir unlink create readlink PATH
+  mkdir rmdir unlink create mkfifo readlink PATH
   rename symlink link PATH PATH
   truncate PATH SIZE;  chmod PATH MODE
   open FLAGS PATH             FLAGS as in O_RDONLY|O_TRUNC
@@ -71,6 +71,7 @@ CALLS = {
     "mkdir": lambda a: attempt(os.mkdir, a[0])[0],
     "rmdir": lambda a: attempt(os.rmdir, a[0])[0],
     "unlink": lambda a: attempt(os.unlink, a[0])[0],
+    "mkfifo": lambda a: attempt(os.mkfifo, a[0])[0],
     "create": lambda a: attempt(os.open, a[0], os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)[0],
     "readlink": lambda a: attempt(os.readlink, a[0])[0],
     "rename": lambda a: attempt(os.rename, a[0], a[1])[0],

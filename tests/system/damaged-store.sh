@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What has rotted in the store is noticed; a download is fetched anew by itself.
 . "${0%/*}/functions.sh"
+. "${0%/*}/disks.sh"
 needs_mounts
 start_httpd
 start_daemon
@@ -9,6 +10,7 @@ sum=$(info web sha256)
 succeeds write "$mnt/ctl/deactivate" 'web\n'
 
 # An unpacked image that has lost its contents
+umount "$store/images/$sum/rootfs" 2>/dev/null || true
 rm -r "$store/images/$sum/rootfs"
 succeeds write "$mnt/ctl/activate" 'web\n'
 failed_with web mount-failed
@@ -20,7 +22,7 @@ same_tree web
 damage()
 {
     succeeds write "$mnt/ctl/deactivate" 'web\n'
-    rm -r "$store/images/$sum"
+    lose_image "$sum"
     "$@"
     succeeds write "$mnt/ctl/activate" 'web\n'
     failed_with web mount-failed
@@ -62,7 +64,7 @@ done
 
 # With the server gone it ends FAILED, and says that.
 succeeds write "$mnt/ctl/deactivate" 'web\n'
-rm -r "$store/images/$sum"
+lose_image "$sum"
 overwrite
 mv "$www/web.tar.gz" "$www/away.tar.gz"
 succeeds write "$mnt/ctl/activate" 'web\n'

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# disk-full STAGE: a disk that is full when that stage begins, or becomes full in its midst, is
+# disk-full STAGE [SINK]: a disk that is full when that stage begins, or becomes full in its midst, is
 # no-space, which says what was needed and what is free; what was verified stays, and a retry goes on
 # from there once there is room.
 . "${0%/*}/functions.sh"
@@ -11,6 +11,8 @@ start_httpd
 small_disk 64
 store=$disk/store
 [ "$1" != commit ] || db=$disk/store.db
+# Sink erofs has one file to write; the other one copies out of it.
+[ -z "${2-}" ] || export IMGSTORE_SINK=$2
 start_daemon -o min_free=0
 
 # begin STATE [MODE] [KEEP]: web is held where that state's work begins, and the disk filled.
@@ -61,7 +63,7 @@ UNPACKING)
     recovers web
     blob_kept
     # Only the writes tell: in the data file, then in the files that are copied out of it.
-    for keep in 10000 30000; do
+    for keep in 10000 $([ "${2-}" != dir ] || echo 30000); do
         succeeds write "$mnt/ctl/remove" 'web\n'
         succeeds write "$mnt/ctl/cleanup" 'run\n'
         nothing_half_done
@@ -76,11 +78,23 @@ UNPACKING)
         recovers web
     done
     ;;
+DOWNLOADED)
+    # Verified, and full before anyone claims it: what stays is the download.
+    sum=$(make_image web tar.gz 1000)
+    begin DOWNLOADED
+    no_space web "no-space: the unpacked image does not fit; needed: [0-9]+ bytes, [0-9]+ inodes"
+    blob_kept
+    is "what is unpacked" "$(ls -A "$store/images" | grep -v '^.trash-' || true)" ""
+    make_room
+    recovers web
+    blob_kept
+    ;;
 UNPACKED | ACTIVATING)
     # To publish is a rename, which needs no room; the layer does.
     sum=$(make_image web tar.gz 1000)
     begin "$1"
-    no_space web "no-space: .*No space left on device.*"
+    no_space web \
+        "no-space: cannot make overlays/web: No space left on device; needed: [0-9]+ bytes, [0-9]+ inodes"
     blob_kept
     [ -d "$store/images/$sum/rootfs" ] || fail "the unpacked image is gone"
     make_room

@@ -57,3 +57,20 @@ recovers()
     same_tree "$1"
     nothing_half_done
 }
+
+# lose_image SUM: the unpacked image is gone, as if its disk had lost it.
+lose_image()
+{
+    umount -l "$store/images/$1/rootfs" 2>/dev/null || true
+    rm -r "$store/images/$1"
+}
+
+# needs_erofs: skips where images are not kept as erofs. Behind needs_mounts.
+needs_erofs()
+{
+    launch_daemon -o sink=erofs
+    until read_value version; do
+        kill -0 "$daemon_pid" 2>/dev/null || skip "needs erofs: $(tail -n1 "$log")"
+    done
+    stop_daemon
+}

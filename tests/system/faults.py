@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """faults.py SCENARIO KIND[:ERRNO] [--jobs N] [--first N] [--last N] [--step N] [--break]
+          [--library NAME]
 
 Makes step N of a kind fail, for N = 1, 2, …, until the daemon takes no step of that number any
 more; what must hold all the same is checked after each. See tests/fault/fault.h for the kinds, and
@@ -10,9 +11,10 @@ Each run has a store and a daemon of its own; each job a mount namespace of its 
 """
 import argparse
 import collections
+import contextlib
 import errno
+import itertools
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -23,9 +25,9 @@ import time
 import traceback
 
 sys.dont_write_bytecode = True
+from daemon import Workers, detach_all, mount, mounts_below  # noqa: E402
 from faults_world import (  # noqa: E402
-    CONTRACT, DAEMON, UNDERWAY, WORK, Archives, Trial, World, check, detach_all, eventually,
-    get, mount, mounts_below, once_more, own_namespace, put)
+    CONTRACT, UNDERWAY, WORK, Archives, Trial, World, check, eventually, get, once_more, put)
 
 MISSES = 3  # runs without a fault that end a sweep: threads make the last numbers uncertain
 
@@ -45,7 +47,7 @@ class Main(Trial):
         self.job("retry" if number % 2 else "fetch")
         code = w.stop(signal.SIGUSR2)
         check(code in (0, 1), "the daemon ended with", code)
-        w.sound()
+        w.check_database()
         self.go_on()
 
     def job(self, retry):
@@ -58,14 +60,30 @@ class Main(Trial):
               w.state("web"))
         self.ask("activate", "web")
         self.becomes_active("web", retry="retry")
+        self.ask("remove", "twin")
+        self.ask_rmdir("other")
         for name in ("twin", "other"):
-            self.ask("remove", name)
             check(w.read("images/%s/state" % name) is None, name, "is removed and there")
             check(not w.mounted(name), name, "is removed and mounted")
         self.ask("cleanup", "run")
         check(get("%s/active/web/mark" % w.store) == "kept", "web's layer is not kept")
-        w.alive()
+        w.check_alive()
         check(w.read("health") is not None, "health cannot be read")
+
+    def ask_rmdir(self, name):
+        """As ask(), of what is as good as ctl/remove."""
+        path = "%s/images/%s" % (self.w.mnt, name)
+        try:
+            os.rmdir(path)
+            return
+        except OSError as e:
+            refused = errno.errorcode[e.errno]
+        said = (self.w.read("ctl/error_log") or "").splitlines()
+        check(refused in CONTRACT, "rmdir refuses with", refused)
+        check(said and " images/%s %s " % (name, refused) in said[-1],
+              "rmdir refuses with", refused, "and error_log says", said[-1:])
+        self.outcome("refused " + refused)
+        once_more(os.rmdir, path)
 
     def go_on(self):
         """A start without a fault finds all that was acknowledged, and leaves nothing behind."""
@@ -84,7 +102,7 @@ class Main(Trial):
         eventually("nothing is left: %s" % w.left_over(), lambda: not w.left_over(), 5)
         check(w.stop() == 0, "no clean stop")
         check(not mounts_below(w.root), "is left mounted:", mounts_below(w.root))
-        w.sound()
+        w.check_database()
 
 
 # --- the start
@@ -105,7 +123,7 @@ class Start(Trial):
         else:
             self.outcome("start refused")
         self.intact(before)
-        w.sound()
+        w.check_database()
         check(w.start(), "no start after the fault")
         self.settle()
         self.intact(before)
@@ -113,11 +131,11 @@ class Start(Trial):
         check(w.stop() == 0, "no clean stop")
         self.intact(before)
         eventually("nothing half done: %s" % w.half_done(), lambda: not w.half_done(), 5)
-        w.sound()
+        w.check_database()
 
     def settle(self):
         def over():
-            self.w.alive()
+            self.w.check_alive()
             return not any(self.w.state(n) in UNDERWAY for n in Template.NAMES) and all(
                 self.w.state(n) in ("ACTIVE", "FAILED") for n in Template.ACTIVE)
         eventually("all settle: %s" % [(n, self.w.state(n)) for n in Template.NAMES], over)
@@ -131,7 +149,7 @@ class Start(Trial):
     def inodes(self):
         w = self.w
         digest = self.a.table["mounted"][1]
-        kept = ["images/" + digest + "/rootfs"]
+        kept = ["images/" + digest + "/info"]
         kept += ["blobs/" + n for n in os.listdir(w.store + "/blobs") if n.startswith(digest)]
         return {n: os.stat("%s/%s" % (w.store, n)).st_ino for n in kept}
 
@@ -153,7 +171,7 @@ class Start(Trial):
                 s = self.w.state(name)
             want = "ACTIVE" if name in Template.ACTIVE else Template.NAMES[name]
             check(s == want, name, "was to be", want, "and is", s, self.w.error(name))
-        self.w.alive()
+        self.w.check_alive()
 
 
 class Template:
@@ -205,11 +223,15 @@ class Template:
         with sqlite3.connect(w.db) as db:
             digest = db.execute("SELECT sha256 FROM images WHERE name = 'mounted'").fetchone()[0]
         db.close()
+        image = "%s/images/%s" % (w.store, digest)
+        if os.path.exists(image + "/image"):
+            subprocess.run(["mount", "-t", "erofs", "-o", "ro,loop", image + "/image",
+                            image + "/rootfs"], check=True)
         for name, at in (("mounted", w.store + "/active/mounted"),
                          ("ghost", w.root + "/elsewhere")):
             os.makedirs(at, exist_ok=True)
             mount("imgstore:" + name, at, "overlay",
-                  "lowerdir=%s/images/%s/rootfs,upperdir=%s,workdir=%s/overlays/%s/work,"
+                  0, "lowerdir=%s/images/%s/rootfs,upperdir=%s,workdir=%s/overlays/%s/work,"
                   "index=off,redirect_dir=on" %
                   (w.store, digest, w.layer(name)[:-1], w.store, name))
 
@@ -231,7 +253,7 @@ class Broken(Trial):
         else:
             self.outcome("start refused")
         if os.path.exists(w.db):
-            w.sound()
+            w.check_database()
         detach_all(w.root)
         self.good_again()
 
@@ -259,7 +281,7 @@ class Broken(Trial):
             if r is None and file == "remove":
                 self.acknowledged["other"] = None
             self.outcome("refused " + r if r else "acknowledged")
-        w.alive()
+        w.check_alive()
         if self.kind == "SQL" and self.hit():
             eventually("health says it", lambda: "database" in (w.read("health") or ""), 15)
             self.outcome("health says it")
@@ -276,13 +298,14 @@ class Broken(Trial):
             check(w.write("fetch", self.a.line(name)) is None, "no fetch upon a good disk",
                   w.read("ctl/error_log"))
             if w.state(name) == "STORED":
-                check(w.write("activate", name) is None, "no activate")
+                # It may be on its way already.
+                check(w.write("activate", name) in (None, "EBUSY"), "no activate")
             eventually(name + " settles", lambda: self.settled(name))
             check(w.state(name) == "ACTIVE", name, "is", w.state(name), w.error(name))
             self.a.right(w, name)
         check(w.stop() == 0, "no clean stop")
         check(not w.half_done(), "is left over:", w.half_done())
-        w.sound()
+        w.check_database()
 
 
 SCENARIOS = {"main": Main, "start": Start, "broken": Broken}
@@ -292,8 +315,10 @@ SCENARIOS = {"main": Main, "start": Start, "broken": Broken}
 
 def where(line):
     """A line of the fault log, with its place in the source."""
+    if " MALLOC " in line:  # in a library
+        return line
     try:
-        out = subprocess.run(["addr2line", "-sfe", DAEMON, line.split()[4]], capture_output=True,
+        out = subprocess.run(["addr2line", "-sfe", os.environ["IMGSTOREFS"], line.split()[4]], capture_output=True,
                              text=True, timeout=10).stdout.split()
         return "%s in %s" % (line, " ".join(out))
     except (OSError, IndexError, subprocess.TimeoutExpired):
@@ -302,7 +327,7 @@ def where(line):
 
 def run_one(options, archives, number):
     """(hit, outcomes, what is wrong or None)"""
-    w = World("%s/run-%s-%d" % (WORK, options.kind, number))
+    w = World("%s/run-%s-%d" % (WORK, options.kind, number), library=options.library)
     broken = options.broken or options.scenario == "broken"
     words = ["break" if broken else "fail", options.kind, str(number)]
     if options.errno:
@@ -317,27 +342,17 @@ def run_one(options, archives, number):
         if os.environ.get("FAULTS_TRACE"):
             wrong += traceback.format_exc()
         wrong += "".join("    " + line + "\n" for line in (get(w.log) or "").splitlines()[-25:])
+    finally:
+        w.end()
     hit = trial.hit()
-    w.end()
     if not os.environ.get("FAULTS_KEEP") or not wrong:
         shutil.rmtree(w.root, ignore_errors=True)
     return hit, dict(trial.outcomes), wrong
 
 
-def work(options, archives, counter, misses, results):
-    own_namespace()
-    while misses.value < MISSES:
-        with counter.get_lock():
-            number = counter.value
-            counter.value += options.step
-        if options.last and number > options.last:
-            break
-        hit, outcomes, wrong = run_one(options, archives, number)
-        if not hit:
-            with misses.get_lock():
-                misses.value += 1
-        results.put((number, hit, outcomes, wrong))
-    results.put(None)
+@contextlib.contextmanager
+def worker(_, options, archives):
+    yield lambda number: run_one(options, archives, number)
 
 
 def main():
@@ -349,6 +364,7 @@ def main():
     p.add_argument("--last", type=int, default=0)
     p.add_argument("--step", type=int, default=1)
     p.add_argument("--break", dest="broken", action="store_true")
+    p.add_argument("--library", help="MALLOC: of this one alone, a part of its file's name")
     options = p.parse_args()
     if "ASAN_OPTIONS" in os.environ and options.step > 1:
         options.step *= 3
@@ -358,32 +374,26 @@ def main():
     began = time.monotonic()
     if options.scenario == "start":
         Template.make(archives)
-    counter, misses = multiprocessing.Value("l", options.first), multiprocessing.Value("i", 0)
-    results = multiprocessing.Queue()
-    jobs = [multiprocessing.Process(target=work,
-                                    args=(options, archives, counter, misses, results))
-            for _ in range(options.jobs)]
-    for j in jobs:
-        j.start()
+    numbers = itertools.count(options.first, options.step)
     runs = faults = failures = 0
     totals, functions = collections.Counter(), collections.Counter()
-    left = len(jobs)
-    while left:
-        one = results.get()
-        if one is None:
-            left -= 1
-            continue
-        number, hit, outcomes, wrong = one
-        runs += 1
-        if hit:
-            faults += 1
-            functions[hit.split()[3]] += 1
-            totals.update(outcomes)
-        if wrong:
-            failures += 1
-            print("FAIL " + wrong, flush=True)
-    for j in jobs:
-        j.join()
+
+    def next_task():
+        number = next(numbers)
+        over = runs - faults >= MISSES or (options.last and number > options.last)
+        return None if over else (number,)
+
+    with Workers(options.jobs, worker, options, archives) as workers:
+        for _, (hit, outcomes, wrong) in workers.run(next_task):
+            runs += 1
+            if hit:
+                faults += 1
+                functions[hit.split()[3]] += 1
+                totals.update(outcomes)
+            if wrong:
+                failures += 1
+                print("FAIL " + wrong, flush=True)
+        workers.end()
     print("%s %s%s: %d runs, %d faults, %d wrong, %.0f s" %
           (options.scenario, options.kind, options.errno and ":" + options.errno, runs, faults,
            failures, time.monotonic() - began))

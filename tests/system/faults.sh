@@ -4,6 +4,8 @@
 . "${0%/*}/functions.sh"
 needs_mounts
 needs_test_points
+[ -z "${ASAN_OPTIONS-}" ] || [[ " $* " != *" libc.so "* ]] ||
+    skip "the runtime of the sanitizers does not survive it"
 start_httpd
 
 make_image web tar.gz 40 >"$work/web.sum"

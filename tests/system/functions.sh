@@ -35,6 +35,12 @@ if [ "$(id -u)" = 0 ]; then
         /proc/self/mountinfo | tac)
 fi
 
+# On a tmpfs, of whose files the kernel mounts no image: the daemon takes loop devices.
+over_loop=${IMGSTORE_TEST_OVER_LOOP-}
+if [ -n "$over_loop" ] && [ "$(id -u)" = 0 ]; then
+    TMPDIR=/dev/shm
+    mount -t tmpfs tmpfs "$TMPDIR"
+fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/imgstorefs-test.XXXXXX")
 chmod 755 "$work"
 mnt=$work/mnt store=$work/store db=$work/store.db log=$work/log www=$work/www hold=$work/hold
@@ -67,10 +73,13 @@ matches()
     [[ $2 =~ ^($3)$ ]] || fail "$1 is '$2', which does not match '$3'"
 }
 
+# All waiting takes so many times as long: for machines that are slow for what they are.
+patience=${IMGSTORE_TEST_PATIENCE:-1}
+
 # eventually SECONDS CMD…: fails unless CMD succeeds within SECONDS.
 eventually()
 {
-    local end=$((SECONDS + $1 + 1))
+    local end=$((SECONDS + $1 * patience + 1))
     shift
     until "$@"; do
         [ $SECONDS -lt $end ] || fail "still not so: $*"
@@ -128,15 +137,25 @@ succeeds()
 
 time_re='[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z'
 
-# refused ERRNO FILE DATA [ESCAPED]: writes DATA to ctl/FILE, which must fail and leave its line in
-# error_log. DATA is spelled as a C string's inside; ESCAPED is the line that the log shows, by
-# default DATA without its newline.
+# refuses ERRNO PATH CALL…: the call fails so, and has left its line in error_log, which names PATH
+# and says why. $line is that line.
+refuses()
+{
+    local errno=$1 path=$2 before
+    shift 2
+    before=$(cat "$mnt/ctl/error_log")
+    fails_with "$errno" "$@"
+    [ "$(cat "$mnt/ctl/error_log")" != "$before" ] || fail "leaves no line in error_log: $*"
+    line=$(tail -n1 "$mnt/ctl/error_log")
+    [[ $line =~ ^$time_re\ "$path"\ $errno\ \".*\"\ .+ ]] || fail "error_log says otherwise: $line"
+}
+
+# refused ERRNO FILE DATA [ESCAPED]: the same of a write of DATA to ctl/FILE. DATA is spelled as a C
+# string's inside; ESCAPED is the line that the log shows, by default DATA without its newline.
 refused()
 {
     local errno=$1 file=$2 data=$3 shown=${4-${3%\\n}} line
-    fails_with "$errno" write "$mnt/ctl/$file" "$data"
-    line=$(tail -n1 "$mnt/ctl/error_log")
-    [[ $line =~ ^$time_re\ ctl/$file\ $errno\ \" ]] || fail "error_log begins otherwise: $line"
+    refuses "$errno" "ctl/$file" write "$mnt/ctl/$file" "$data"
     [[ $line == *" $errno \"$shown\" "?* ]] || fail "error_log shows no \"$shown\": $line"
 }
 
@@ -146,13 +165,15 @@ refused()
 start_daemon()
 {
     launch_daemon "$@"
-    local end=$((SECONDS + 20))
+    local end=$((SECONDS + 20 * patience))
     # To read, not to look: a dead mount still shows what the kernel remembers.
     until read_value version; do
         kill -0 "$daemon_pid" 2>/dev/null || fail "the daemon did not start"
-        [ $SECONDS -lt $end ] || fail "no tree after 20 s"
+        [ $SECONDS -lt $end ] || fail "no tree in time"
         sleep 0.02
     done 2>/dev/null
+    [ -z "$over_loop" ] || grep -q ' images: erofs files, mounted over loop devices' "$log" ||
+        skip "needs erofs over loop devices: $(sed -n 's/.* images: //p' "$log")"
 }
 
 launch_daemon()
@@ -165,7 +186,7 @@ launch_daemon()
 # wait_exit PID SECONDS: the exit status of a child that must end in time.
 wait_exit()
 {
-    local end=$((SECONDS + $2 + 1)) status=0
+    local end=$((SECONDS + $2 * patience + 1)) status=0
     while kill -0 "$1" 2>/dev/null; do
         [ $SECONDS -lt $end ] || fail "process $1 still runs after $2 s"
         sleep 0.02
@@ -194,6 +215,14 @@ alive()
 {
     kill -0 "$daemon_pid" 2>/dev/null || fail "the daemon is gone"
     cat "$mnt/version" >/dev/null
+}
+
+# another_boot: what the daemon that starts next takes this one for. In the test's mount namespace, so
+# that it ends with it.
+another_boot()
+{
+    cat /proc/sys/kernel/random/uuid >"$work/boot_id"
+    mount --bind "$work/boot_id" /proc/sys/kernel/random/boot_id
 }
 
 # ---- the server
@@ -297,7 +326,7 @@ state_is()
 # wait_state NAME STATE [SECONDS]
 wait_state()
 {
-    local end=$((SECONDS + ${3:-20} + 1))
+    local end=$((SECONDS + ${3:-20} * patience + 1))
     until state_is "$1" "$2"; do
         if [ "$value" = FAILED ] || [ $SECONDS -ge $end ]; then
             fail "$1 is '$value', not $2: $(cat "$mnt/images/$1/error" 2>&1)"
@@ -388,7 +417,7 @@ nothing_left_over()
 
 nothing_half_done()
 {
-    local end=$((SECONDS + 6))
+    local end=$((SECONDS + 6 * patience))
     until nothing_left_over; do
         [ $SECONDS -lt $end ] || fail "is left over: $(leftovers)"
         sleep 0.02
@@ -429,6 +458,12 @@ show_failure()
     [ ! -e "$work/httpd.log" ] || tail -n 50 "$work/httpd.log"
 } 2>&1
 
+# What a test holds outside of $work: it says itself how to let go of it.
+let_go()
+{
+    :
+}
+
 clean_up()
 {
     local status=$? p m
@@ -449,6 +484,7 @@ clean_up()
     done
     [ -z "$daemon_pid" ] || end_process "$daemon_pid" TERM
     [ -z "$httpd_pid" ] || end_process "$httpd_pid" TERM
+    let_go
     while read -r m; do
         umount -l "$m"
     done < <(mounts_below "$work" | tac)

@@ -14,7 +14,7 @@ is "images" "$(ls "$mnt/images")" ""
 is "the layer" "$(cat "$store/overlays/web/upper/mine")" kept
 sits_in web
 sum=$(make_image web)
-fails_with EBUSY write "$mnt/ctl/fetch" "$httpd/ok/web.tar.gz $sum web\n"
+refuses EBUSY ctl/fetch write "$mnt/ctl/fetch" "$httpd/ok/web.tar.gz $sum web\n"
 stand_up
 fetch "$httpd/ok/web.tar.gz" "$sum" web
 wait_state web ACTIVE

@@ -23,9 +23,7 @@ empty) truncate -s 0 "$blob" ;;
 half) truncate -s $((size / 2)) "$blob" ;;
 zeros) truncate -s 0 "$blob" && truncate -s "$size" "$blob" ;;
 esac
-# Another boot (the test's mount namespace ends with it)
-[ "$(id -u)" = 0 ] && cat /proc/sys/kernel/random/uuid >"$work/boot_id" &&
-    mount --bind "$work/boot_id" /proc/sys/kernel/random/boot_id
+another_boot
 release DOWNLOADED
 start_daemon
 for name in web twin third; do
@@ -35,5 +33,5 @@ for name in web twin third; do
 done
 is "the download" "$(digest "$blob")" "$sum"
 is "requests" "$(asked ok/web.tar.gz)" 2
-stop_daemon
 nothing_half_done
+stop_daemon

@@ -9,6 +9,7 @@ sum=$(make_image web)
 line="$httpd/ok/web.tar.gz $sum"
 fails_with 'OK EINVAL EINVAL EINVAL' write "$mnt/ctl/fetch" "$line one" "$line two\n" '\n' "$line three"
 is "images" "$(ls "$mnt/images")" one
+is "refusals in error_log" "$(grep -c ' ctl/fetch EINVAL ".*" an earlier write' "$mnt/ctl/error_log")" 3
 fails_with 'OK OK OK EINVAL' write "$mnt/ctl/fetch" "$line two\n" "$line three\n" "$line four" "$line five\n"
 wait_state four ACTIVE
 # A name cut in two must not remove the image of the first half.

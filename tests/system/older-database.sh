@@ -20,6 +20,7 @@ is "images" "$(ls "$mnt/images")" early
 kept=$store/overlays/.kept-late-1
 is "what was written" "$(cat "$kept/upper/etc/mine")" mine
 grep -q "image=late .*kept in .*/overlays/.kept-late-1" "$log" || fail "nothing is said"
+matches health "$(cat "$mnt/health")" "kept layers: 1 .*$store/overlays/\.kept-\*.*"
 active late
 [ ! -e "$mnt/images/late/rootfs/etc/mine" ] || fail "the new image shows the old one's layer"
 echo second >"$mnt/images/late/rootfs/etc/mine"
@@ -44,3 +45,9 @@ is "layers" "$(ls -A "$store/overlays" | tr '\n' ' ')" ".kept-late-1 .kept-late-
 mkdir -p "$store/overlays/early/upper"
 active early
 [ -d "$store/overlays/.kept-early-1/upper" ] || fail "fetching the name has taken a layer away"
+rm -r "$store"/overlays/.kept-*
+well()
+{
+    read_value health && [ "$value" = ok ]
+}
+eventually 15 well

@@ -4,8 +4,8 @@
 needs_mounts
 
 "$IMGSTOREFS" --help >"$work/help"
-for option in db store log-level policy sink downloads unpacks queue max-files max-file-size \
-    max-total-size max-download-size connect-timeout stall-timeout attempts retry-delay retry-max \
+for option in db store log-level policy sink downloads host-downloads unpacks queue \
+    max-files max-file-size max-total-size max-download-size connect-timeout stall-timeout attempts retry-delay retry-max \
     keep-unused min-free ctl-group helper; do
     grep -qwe "${option//-/[-_]}" "$work/help" || fail "--help does not name $option"
 done

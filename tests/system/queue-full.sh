@@ -19,6 +19,14 @@ matches "error_log" "$(tail -n1 "$mnt/ctl/error_log")" ".* ctl/fetch EAGAIN \"ht
 taken=$(ls "$mnt/images" | wc -l)
 is "images" "$taken" $((n - 1))
 succeeds write "$mnt/ctl/remove" 'n2\n'
-fails_with EAGAIN write "$mnt/ctl/fetch" "$(line 21)\n$(line 22)\n"
+refuses EAGAIN ctl/fetch write "$mnt/ctl/fetch" "$(line 21)\n$(line 22)\n"
 is "images" "$(ls "$mnt/images" | wc -l)" $((taken - 1))
 succeeds write "$mnt/ctl/fetch" "$(line 23)\n"
+
+# A retry takes room as well.
+succeeds write "$mnt/ctl/cancel" 'n3\n'
+succeeds write "$mnt/ctl/fetch" "$(line 24)\n"
+refuses EAGAIN ctl/retry write "$mnt/ctl/retry" 'n3\n'
+state_is n3 FAILED || fail "n3 is $value"
+succeeds write "$mnt/ctl/remove" 'n24\n'
+succeeds write "$mnt/ctl/retry" 'n3\n'

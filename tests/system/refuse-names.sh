@@ -16,7 +16,7 @@ for file in remove cancel retry activate deactivate; do
     refused ENOENT "$file" 'we\n'
     refused EINVAL "$file" '\n' ''
     refused EINVAL "$file" 'web surplus\n'
-    fails_with EINVAL write "$mnt/ctl/$file" 'web\nbroken\n'
+    refuses EINVAL "ctl/$file" write "$mnt/ctl/$file" 'web\nbroken\n'
     refused EINVAL "$file" '../web\n'
     refused EINVAL "$file" 'web/\n'
     refused EINVAL "$file" 'w\000eb\n'

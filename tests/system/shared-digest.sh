@@ -18,6 +18,21 @@ is "requests of running ones" "$(asked slow/web.tar.gz)" 1
 fetch "$httpd/404/web.tar.gz" "$sum" late
 wait_state late ACTIVE
 is "requests for what is there" "$(asked 404/web.tar.gz)" 0
+
+# Nor is what is unpacked, though its download has gone.
+rm "$store/blobs/$sum".*
+fetch "$httpd/404/web.tar.gz" "$sum" later
+wait_state later ACTIVE
+same_tree later web
+is "requests for what is unpacked" "$(asked 404/web.tar.gz)" 0
+is "size and format" "$(info later size) $(info later format)" "$(info late size) tar.gz"
+
+# But that is for who wants it unpacked like that.
+stop_daemon
+start_daemon -o policy=faithful,attempts=1
+fetch "$httpd/404/web.tar.gz" "$sum" faithful
+failed_with faithful http-status
+succeeds rmdir "$mnt/images/faithful"
 is "unpacked images" "$(find "$store/images" -mindepth 1 -maxdepth 1 | wc -l)" 1
 
 echo one >"$mnt/images/one/rootfs/who"

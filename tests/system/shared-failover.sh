@@ -3,7 +3,7 @@
 . "${0%/*}/functions.sh"
 needs_mounts
 start_httpd
-start_daemon -o stall_timeout=1s,attempts=1
+start_daemon -o stall_timeout=3s,attempts=1
 
 sum=$(make_image web)
 succeeds write "$mnt/ctl/fetch" \

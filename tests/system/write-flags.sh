@@ -18,8 +18,8 @@ for name in append trunc all offset first second echo; do
     wait_state "$name" ACTIVE
 done
 # The second half of a line at an offset is no second half.
-fails_with EINVAL write "$mnt/ctl/fetch" "$line"' x y'
-fails_with EINVAL write -o 10 "$mnt/ctl/fetch" 'half\n'
+refuses EINVAL ctl/fetch write "$mnt/ctl/fetch" "$line"' x y'
+refuses EINVAL ctl/fetch write -o 10 "$mnt/ctl/fetch" 'half\n'
 # Opening, and closing without a write, asks for nothing.
 : >"$mnt/ctl/fetch"
 succeeds open 'O_RDWR|O_TRUNC' "$mnt/ctl/remove"
