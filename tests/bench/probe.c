@@ -1,8 +1,13 @@
-/* probe: what the figures are taken with, so that no shell's start-up is in them.
+/* probe: what the figures are taken with, so that no shell's start-up is in them. Times are in ms.
  *
- *   probe active MOUNT NAME LINE      writes LINE to ctl/fetch; ms until images/NAME is ACTIVE
+ *   probe active MOUNT NAME LINE      writes LINE to ctl/fetch; until images/NAME is ACTIVE
  *   probe reads PATH READERS SECONDS  how often a second PATH is opened, read and closed
- *   probe exists PATH                 ms until PATH is there */
+ *   probe walk DIR SECONDS            the same of DIR/NAME/state, another NAME each time
+ *   probe random ROOT                 until 4 KiB are read at each `OFFSET PATH` of standard input
+ *   probe list DIR                    until all names are read; then how many they are
+ *   probe rmdir PATH                  until it returns
+ *   probe exists PATH                 until PATH is there */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -105,6 +110,26 @@ static int probe_reads(const char *path, int readers, int seconds)
     return 0;
 }
 
+/* The kernel has nothing of these in its caches but what the last round left. */
+static int probe_walk(const char *dir, int seconds)
+{
+    char path[4096], buf[64];
+    long reads = 0;
+    double begun = now();
+    while (now() - begun < seconds * 1e3) {
+        DIR *d = opendir(dir);
+        if (!d)
+            die(dir);
+        for (struct dirent *e; now() - begun < seconds * 1e3 && (e = readdir(d));) {
+            snprintf(path, sizeof path, "%s/%s/state", dir, e->d_name);
+            reads += e->d_name[0] != '.' && read_once(path, buf, sizeof buf) > 0;
+        }
+        closedir(d);
+    }
+    printf("%.0f\n", (double)reads * 1e3 / (now() - begun));
+    return 0;
+}
+
 static int probe_exists(const char *path)
 {
     double begun = now();
@@ -114,13 +139,69 @@ static int probe_exists(const char *path)
     return 0;
 }
 
+static int probe_random(const char *root)
+{
+    char line[4096], buf[4096];
+    double begun = now();
+    if (chdir(root) < 0)
+        die(root);
+    while (fgets(line, sizeof line, stdin)) {
+        char *path;
+        long long offset = strtoll(line, &path, 10);
+        path += strspn(path, " ");
+        path[strcspn(path, "\n")] = '\0';
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || pread(fd, buf, sizeof buf, offset) <= 0)
+            die(path);
+        close(fd);
+    }
+    printf("%.1f\n", now() - begun);
+    return 0;
+}
+
+static int probe_list(const char *path)
+{
+    long names = 0;
+    double begun = now();
+    DIR *dir = opendir(path);
+    if (!dir)
+        die(path);
+    while (readdir(dir))
+        names++;
+    closedir(dir);
+    printf("%.1f %ld\n", now() - begun, names - 2);
+    return 0;
+}
+
+static int probe_rmdir(const char *path)
+{
+    double begun = now();
+    if (rmdir(path) < 0)
+        die(path);
+    printf("%.1f\n", now() - begun);
+    return 0;
+}
+
+static bool is(int argc, char **argv, const char *command, int args)
+{
+    return argc == args + 2 && strcmp(argv[1], command) == 0;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc == 5 && strcmp(argv[1], "active") == 0)
+    if (is(argc, argv, "active", 3))
         return probe_active(argv[2], argv[3], argv[4]);
-    if (argc == 5 && strcmp(argv[1], "reads") == 0)
+    if (is(argc, argv, "reads", 3))
         return probe_reads(argv[2], atoi(argv[3]), atoi(argv[4]));
-    if (argc == 3 && strcmp(argv[1], "exists") == 0)
+    if (is(argc, argv, "random", 1))
+        return probe_random(argv[2]);
+    if (is(argc, argv, "list", 1))
+        return probe_list(argv[2]);
+    if (is(argc, argv, "rmdir", 1))
+        return probe_rmdir(argv[2]);
+    if (is(argc, argv, "walk", 2))
+        return probe_walk(argv[2], atoi(argv[3]));
+    if (is(argc, argv, "exists", 1))
         return probe_exists(argv[2]);
     fprintf(stderr, "usage: see the top of probe.c\n");
     return 2;
