@@ -1,5 +1,6 @@
 #include "fs/config.h"
 #include "fs/daemon.h"
+#include "fs/loop.h"
 #include "fs/ops.h"
 #include "fs/options.h"
 
@@ -15,15 +16,11 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
-/* Threads that come and go cost most of the throughput: as many stay as may run. */
-#define FUSE_THREADS 10
-
 struct program {
     struct options options;
     struct backend_config config;
     struct ops ops;
     struct fuse_session *session;
-    struct fuse_loop_config *loop;
     bool mounted;
     char mountpoint[PATH_MAX], helper[PATH_MAX]; /* absolute: the background's folder is / */
 };
@@ -103,13 +100,9 @@ static int make_session(struct program *p, struct err *err)
     struct fuse_args args = FUSE_ARGS_INIT(p->options.debug ? 4 : 3, argv);
     p->session = fuse_session_new(&args, &ops_table, sizeof ops_table, &p->ops);
     fuse_opt_free_args(&args);
-    p->loop = fuse_loop_cfg_create();
-    if (!p->session || !p->loop)
-        return err_set(err, ERR_INTERNAL, EINVAL, "FUSE refuses its options, or has no memory");
-    fuse_loop_cfg_set_clone_fd(p->loop, 0);
-    fuse_loop_cfg_set_max_threads(p->loop, FUSE_THREADS);
-    fuse_loop_cfg_set_idle_threads(p->loop, FUSE_THREADS);
-    return 0;
+    return p->session
+               ? 0
+               : err_set(err, ERR_INTERNAL, EINVAL, "FUSE refuses its options, or has no memory");
 }
 
 /* A node alone is not enough: the module behind it may be missing, or a container's rules forbid
@@ -187,7 +180,6 @@ static void tear_down(struct program *p, bool keep_mounts)
     backend_close(p->ops.backend, keep_mounts);
     if (p->session)
         fuse_session_destroy(p->session);
-    fuse_loop_cfg_destroy(p->loop);
     error_log_free(p->ops.error_log);
 }
 
@@ -208,7 +200,7 @@ static int run(struct program *p, int background, struct err *err)
              p->options.mountpoint);
     if (background >= 0)
         daemon_ready(background);
-    r = fuse_session_loop_mt(p->session, p->loop);
+    r = loop_run(p->session);
     bool keep_mounts = daemon_signals_end();
     log_info(NULL, "stopping%s", keep_mounts ? ", active mounts stay" : "");
     tear_down(p, keep_mounts);

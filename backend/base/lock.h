@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 enum lock_rank {
+    LOCK_LOOP,         /* fs: the threads that take FUSE's requests */
     LOCK_HANDLE,       /* fs: one open file's buffer */
     LOCK_ENGINE_INBOX, /* engine: requests waiting for the engine's thread */
     LOCK_QUEUE,        /* queue: jobs waiting for a worker */
