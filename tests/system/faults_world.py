@@ -166,16 +166,20 @@ class Trial:
         refused = self.w.write(file, line)
         if refused is None:
             return
-        check(refused in CONTRACT, "ctl/%s refuses with" % file, refused)
-        said = (self.w.read("ctl/error_log") or "").splitlines()
-        by_libfuse = refused == "ENOMEM" and self.w.library == "libfuse3"  # we never saw it
-        check(by_libfuse or said and " ctl/%s %s " % (file, refused) in said[-1],
-              "ctl/%s refuses with" % file, refused, "and error_log says", said[-1:])
-        self.outcome("refused " + refused)
-        self.w.check_alive()
+        self.explained("ctl/" + file, refused)
         again = self.w.write(file, line)
         check(again is None, "ctl/%s refuses with" % file, refused, "then", again,
               (self.w.read("ctl/error_log") or "").splitlines()[-1:])
+
+    def explained(self, path, refused):
+        """A refusal is one of the contract's, with a line that says so."""
+        check(refused in CONTRACT, path, "refuses with", refused)
+        said = (self.w.read("ctl/error_log") or "").splitlines()
+        by_libfuse = refused == "ENOMEM" and self.w.library == "libfuse3"  # we never saw it
+        check(by_libfuse or said and " %s %s " % (path, refused) in said[-1],
+              path, "refuses with", refused, "and error_log says", said[-1:])
+        self.outcome("refused " + refused)
+        self.w.check_alive()
 
     def settled(self, name):
         s = self.w.state(name)
