@@ -77,6 +77,21 @@ beats_after()
     [ "$(beats)" -gt "$1" ]
 }
 
+# says_who TEXT REGEX: it names one that is in there, perhaps what the beater has just started, which
+# may have ended since.
+says_who()
+{
+    local pid
+    matches "who holds it" "$1" "$2.*\(pid [0-9]+ \((busybox|bwrap)\).*"
+    pid=${1##*(pid } pid=${pid%% *}
+    [ "$pid" = "$holder" ] || eventually 5 is_inside_or_ended "$pid"
+}
+
+is_inside_or_ended()
+{
+    [ -e "/proc/$1/root/beats" ] || ! kill -0 "$1" 2>/dev/null
+}
+
 # Refused, saying by whom; and not a second file system over the same layer.
 in_use()
 {
@@ -87,8 +102,7 @@ in_use()
         else
             refused EBUSY "$call" 'web\n'
         fi
-        # Or it is what the beater has just started: numbers of processes begin anew now and then.
-        [ "$call" = activate ] || matches "who holds it" "$(tail -n1 "$mnt/ctl/error_log")" ".*\(pid [0-9]+ \((busybox|bwrap)\).*"
+        [ "$call" = activate ] || says_who "$(tail -n1 "$mnt/ctl/error_log")" ""
         goes_on
     done
     [ ! -L "$mnt/images/web/rootfs" ] ||
@@ -122,8 +136,7 @@ ends()
 cannot_be_mounted()
 {
     eventually 10 state_is web FAILED
-    matches error "$(cat "$mnt/images/web/error")" \
-        "mount-failed: web is in use: .*\(pid [0-9]+ \((busybox|bwrap)\).*"
+    says_who "$(cat "$mnt/images/web/error")" "mount-failed: web is in use: "
     is "mounts here" "$(mounts_below "$root")" ""
 }
 
