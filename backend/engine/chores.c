@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/point.h"
+#include "engine/unused.h"
 #include "stages/snapshot/lower.h"
 #include "stages/snapshot/snapshot.h"
 #include "stages/unpack/ahead.h"
@@ -41,16 +42,9 @@ struct sweep {
 
 static int64_t bytes_of(int images, const char *trash)
 {
-    static const char *const files[] = {SINK_IMAGE, SINK_DATA};
-    char path[PATHS_FILE_MAX];
-    struct stat st;
-    int64_t bytes = 0;
-    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-        snprintf(path, sizeof path, "%.*s/%s", PATHS_KEY_MAX, trash, files[i]);
-        if (fstatat(images, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
-            bytes += space_taken(&st);
-    }
-    return bytes;
+    int64_t image = unused_file_bytes(images, trash, SINK_IMAGE);
+    int64_t data = unused_file_bytes(images, trash, SINK_DATA);
+    return (image > 0 ? image : 0) + (data > 0 ? data : 0);
 }
 
 /* An image goes with its mount on it: to take that away, with all that the kernel remembers of its
@@ -99,14 +93,16 @@ static void await_room(struct job *job, int64_t enough)
 static int sweep(struct job *job, struct err *err)
 {
     const struct paths *p = job->stage.paths;
+    const int dirs[] = {p->blobs, p->images, p->overlays, p->active};
+    int r = 0;
     point_wait("sweep", &job->cancelled);
     aheads_reap(job->stage.settings->aheads);
-    int blobs = paths_empty_trash(p->blobs, NULL, NULL);
-    int images = empty_images(job);
-    int overlays = paths_empty_trash(p->overlays, NULL, NULL);
-    int active = paths_empty_trash(p->active, NULL, NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+        int failed =
+            dirs[i] == p->images ? empty_images(job) : paths_empty_trash(dirs[i], NULL, NULL);
+        r = r ? r : failed;
+    }
     await_room(job, cleanup_enough(job->stage.ctx));
-    int r = blobs ? blobs : images ? images : overlays ? overlays : active;
     return r < 0 ? err_sys(err, -r, "cannot remove what was discarded") : 0;
 }
 

@@ -99,16 +99,22 @@ bool unused_goes(const struct unused_item *item, int64_t before, int64_t wanted,
 
 /* --- the disk */
 
+int64_t unused_file_bytes(int images, const char *name, const char *file)
+{
+    char path[PATHS_FILE_MAX];
+    struct stat st;
+    snprintf(path, sizeof path, "%.*s/%s", PATHS_KEY_MAX, name, file);
+    return fstatat(images, path, &st, AT_SYMLINK_NOFOLLOW) == 0 ? space_taken(&st) : -1;
+}
+
 /* Of an image in a file, what that takes up; of a directory, what its files hold, as it was noted
  * when they were unpacked: to look at each one would cost what removing it does. */
 static int64_t image_bytes(int images, const char *name)
 {
-    char path[PATHS_FILE_MAX];
-    struct stat st;
     struct stage_result result = {.bytes = -1};
-    snprintf(path, sizeof path, "%.*s/" SINK_IMAGE, PATHS_KEY_MAX, name);
-    if (fstatat(images, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
-        return space_taken(&st);
+    int64_t bytes = unused_file_bytes(images, name, SINK_IMAGE);
+    if (bytes >= 0)
+        return bytes;
     (void)info_read(images, name, &result, NULL);
     return result.bytes > 0 ? result.bytes : 0;
 }

@@ -46,6 +46,9 @@ void unused_sort(struct unused *u);
  * so far. Pure. */
 bool unused_goes(const struct unused_item *item, int64_t before, int64_t wanted, int64_t gone);
 
+/* What FILE of an entry of images/, whole or in the trash, takes up on disk; -1: it has none. */
+int64_t unused_file_bytes(int images, const char *name, const char *file);
+
 /* All that there is of digests that are not needed, sorted. Reads the disk; any thread. 0 or a
  * negative errno. */
 int unused_scan(struct unused *u, const struct paths *paths,
