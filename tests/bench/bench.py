@@ -24,7 +24,8 @@ import trees
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
                      "imgstorefs-bench")
-PARTS = ("fetch", "trees", "small", "mounts")
+QUICK_PARTS = ("fetch", "trees", "small")
+PARTS = (*QUICK_PARTS, "mounts")
 DISK_GIB = 12
 
 # What is measured on one input alone.
@@ -71,7 +72,7 @@ def arguments():
     args.slow = chosen or QUICK
     args.who = args.who.split(",") if args.who else [
         c.word for c in contenders.ALL if full or args.peers or c.word != "sha256sum"]
-    args.parts = args.parts.split(",") if args.parts else PARTS if full else PARTS[:3]
+    args.parts = args.parts.split(",") if args.parts else PARTS if full else QUICK_PARTS
     report.BEST = args.best
     for given, known in ((args.inputs, FULL), (args.who, [c.word for c in contenders.ALL]),
                          (args.parts, PARTS)):

@@ -4,7 +4,7 @@ import subprocess
 
 import contenders
 from inputs import say
-from place import now, sync_fs
+from place import now, read_through, sync_fs
 
 
 def once(bench, contender, item, check):
@@ -46,9 +46,7 @@ def measure(bench, item, who, rounds):
     """{contender's name: [[ready, synced], …]}"""
     who = able(bench, who, item)
     runs = {contender.name: [] for contender in who}
-    with open(item.path, "rb") as f:  # the server's disk is nobody's affair
-        while f.read(1 << 24):
-            pass
+    read_through(item.path)  # the server's disk is nobody's affair
     for i in range(rounds):
         for contender in list(who):
             try:

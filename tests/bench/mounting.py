@@ -10,7 +10,7 @@ import tempfile
 import contenders
 import trees
 from inputs import run, say
-from place import LIBC, drop_caches
+from place import LIBC, drop_caches, read_through
 
 MS_RDONLY = 1
 MEMCG = "/sys/fs/cgroup/memory"
@@ -76,14 +76,6 @@ class Way:
         stack.callback(run, "umount", self.root)
 
 
-def just_written(path):
-    """As an image is once it is unpacked: in the page cache."""
-    drop_caches()
-    with open(path, "rb") as f:
-        while f.read(1 << 24):
-            pass
-
-
 def cached():
     """MiB that the kernel keeps of files."""
     with open("/proc/meminfo", encoding="ascii") as f:
@@ -113,7 +105,7 @@ def move_to(group):
 
 
 def once(todo, way, item):
-    """{what: figure}, in ms, or MiB"""
+    """{what: figure}, each in the unit that its name ends with"""
     figures = {}
     for what, job in todo.items():
         drop_caches()
@@ -122,7 +114,8 @@ def once(todo, way, item):
         if what == "tar c":
             figures["memory that it takes, MiB"] = cached() - before
         figures[f"{what}, warm, s"] = trees.timed(job, way.root) / 1e3
-    just_written(way.image)
+    drop_caches()
+    read_through(way.image)  # as it is once it is unpacked: in the page cache
     figures["tar c, just unpacked, s"] = trees.timed(todo["tar c"], way.root) / 1e3
     if os.path.exists(TIGHT_FILE):
         drop_caches()

@@ -36,6 +36,13 @@ def drop_caches():
         f.write("3")
 
 
+def read_through(path):
+    """It is in the page cache then."""
+    with open(path, "rb") as f:
+        while f.read(1 << 24):
+            pass
+
+
 def make_tmpfs(folder):
     """What does not wait for other people's writes, where speed means nothing."""
     os.mkdir(folder + "/mnt")
