@@ -157,6 +157,14 @@ static int parse_cleanup(struct control *c, char *line, struct err *err)
     return refuse(err, "takes run or dry-run");
 }
 
+static int parse_level(struct control *c, char *line, struct err *err)
+{
+    char *fields[FIELDS_MAX + 1];
+    if (split(line, fields) == 1 && log_parse_level(fields[0], &c->level))
+        return 0;
+    return refuse(err, "takes error, warn, info or debug");
+}
+
 static int parse_lines(struct control *c, enum control_file file, size_t n, struct err *err)
 {
     static const enum backend_command_kind kinds[] = {
@@ -166,12 +174,15 @@ static int parse_lines(struct control *c, enum control_file file, size_t n, stru
         [CONTROL_CLEANUP] = BACKEND_CLEANUP,
     };
     char *line = c->bytes + c->spans[0].at;
-    c->command.kind = kinds[file];
+    if (file < ARRAY_SIZE(kinds))
+        c->command.kind = kinds[file];
     if (file == CONTROL_FETCH)
         return parse_fetches(c, n, err);
     if (n != 1)
         return refuse(err, "takes one line a write");
-    return file == CONTROL_CLEANUP ? parse_cleanup(c, line, err) : parse_name(c, line, err);
+    return file == CONTROL_CLEANUP     ? parse_cleanup(c, line, err)
+           : file == CONTROL_LOG_LEVEL ? parse_level(c, line, err)
+                                       : parse_name(c, line, err);
 }
 
 static int parse_write(struct control *c, enum control_file file, size_t len, bool torn,

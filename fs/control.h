@@ -3,6 +3,7 @@
 #define FS_CONTROL_H
 
 #include "backend/backend.h"
+#include "base/log.h"
 
 #define CONTROL_WRITE_MAX (64 * 1024) /* bytes of one write */
 
@@ -15,11 +16,13 @@ enum control_file {
     CONTROL_ACTIVATE,
     CONTROL_DEACTIVATE,
     CONTROL_CLEANUP,
+    CONTROL_LOG_LEVEL,
     CONTROL_ERROR_LOG,
 };
 
 struct control {
     struct backend_command command; /* borrows from what follows */
+    enum log_level level;           /* of LOG_LEVEL, which is no command */
     char *bytes;                    /* the write, cut up */
     struct backend_fetch *fetches;
     /* The refused line within the write, or the first one. */

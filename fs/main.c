@@ -1,5 +1,6 @@
 #include "fs/config.h"
 #include "fs/daemon.h"
+#include "fs/log_to.h"
 #include "fs/loop.h"
 #include "fs/ops.h"
 #include "fs/options.h"
@@ -43,6 +44,28 @@ static int print_action(const struct options *o)
         text_addf(&t, "imgstorefs %s%s, libfuse %s\n", CONFIG_VERSION, CONFIG_TEST_POINTS,
                   fuse_pkgversion());
     return print(&t);
+}
+
+/* --- the log */
+
+static void log_of_fuse(enum fuse_log_level level, const char *fmt, va_list ap)
+{
+    char line[1024];
+    vsnprintf(line, sizeof line, fmt, ap);
+    line[strcspn(line, "\n")] = '\0';
+    log_write(level <= FUSE_LOG_ERR       ? LOG_LEVEL_ERROR
+              : level <= FUSE_LOG_WARNING ? LOG_LEVEL_WARN
+              : level <= FUSE_LOG_INFO    ? LOG_LEVEL_INFO
+                                          : LOG_LEVEL_DEBUG,
+              NULL, ERR_NONE, "%s", line);
+}
+
+static int set_up_log(const struct options *o, struct err *err)
+{
+    enum log_level level;
+    if (log_parse_level(o->log_level, &level))
+        log_set_level(o->debug ? LOG_LEVEL_DEBUG : level);
+    return log_to(o->log_format, !o->foreground, err);
 }
 
 /* --- set-up, in the order of need */
@@ -200,6 +223,7 @@ static int run(struct program *p, int background, struct err *err)
              p->options.mountpoint);
     if (background >= 0)
         daemon_ready(background);
+    fuse_set_log_func(log_of_fuse); /* until now it is the caller who is told */
     r = loop_run(p->session);
     bool keep_mounts = daemon_signals_end();
     log_info(NULL, "stopping%s", keep_mounts ? ", active mounts stay" : "");
@@ -224,22 +248,18 @@ int main(int argc, char **argv)
 {
     static struct program p;
     struct err err = {0};
-    enum log_level level;
-    int background = -1;
+    int r = 0, background = -1;
     if (options_parse(&p.options, argc, argv, &err) < 0)
         return complain(&err);
     if (p.options.action != OPTIONS_RUN)
         return print_action(&p.options);
     leave_no_core();
     options_backend(&p.options, &p.config);
-    if (log_parse_level(p.options.log_level, &level))
-        log_set_level(p.options.debug ? LOG_LEVEL_DEBUG : level);
-    if (!p.options.foreground) {
-        if ((background = daemon_fork()) < 0) {
-            err_sys(&err, -background, "cannot go to the background");
-            return complain(&err);
-        }
-        log_to_syslog("imgstorefs");
-    }
-    return run(&p, background, &err) < 0 ? complain(&err) : 0;
+    if (!p.options.foreground && (background = daemon_fork()) < 0)
+        r = err_sys(&err, -background, "cannot go to the background");
+    if (r == 0)
+        r = set_up_log(&p.options, &err);
+    if (r == 0)
+        r = run(&p, background, &err);
+    return r < 0 ? complain(&err) : 0;
 }

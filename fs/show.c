@@ -1,5 +1,6 @@
 #include "fs/show.h"
 
+#include "base/log.h"
 #include "fs/config.h"
 #include "fs/error_log.h"
 
@@ -62,6 +63,15 @@ void show_usage_activate(const struct show *s, struct text *out)
 void show_usage_deactivate(const struct show *s, struct text *out)
 {
     text_add(out, "write: NAME, to unmount what is ACTIVE; the writable layer is kept\n");
+}
+
+void show_usage_log_level(const struct show *s, struct text *out)
+{
+    int64_t since;
+    enum log_level level = log_get_level(&since);
+    if (since)
+        *s->changed = since;
+    text_addf(out, "write: error, warn, info or debug; now %s\n", log_level_word(level));
 }
 
 /* --- images */

@@ -101,12 +101,20 @@ static void submit(fuse_req_t req, enum tree_node node, struct control *c, const
     backend_submit(ops_of(req)->backend, &c->command, answer, p);
 }
 
+static void set_log_level(fuse_req_t req, enum log_level level, size_t size)
+{
+    log_set_level(level);
+    fuse_reply_write(req, size);
+}
+
 static void run_control(fuse_req_t req, enum tree_node node, const char *bytes, size_t size)
 {
     struct control c;
     struct err err = {0};
     if (control_parse(&c, tree_rows[node].store, bytes, size, &err) < 0)
         refuse(req, node, bytes + c.line_at, c.line_len, &err);
+    else if (tree_rows[node].store == CONTROL_LOG_LEVEL)
+        set_log_level(req, c.level, size);
     else
         submit(req, node, &c, bytes, size);
     control_free(&c);

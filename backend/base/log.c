@@ -1,75 +1,105 @@
 #include "base/log.h"
 
+#include "base/cleanup.h"
 #include "base/lock.h"
-#include "base/text.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <syslog.h>
 
-static const char *const names[] = {"error", "warn", "info", "debug"};
-static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
+static const char *const words[] = {"error", "warn", "info", "debug"};
 
-static enum log_level threshold = LOG_LEVEL_INFO; /* read-only once threads run */
-static bool syslogging;                           /* likewise */
-static struct lock lock = LOCK_INIT(LOCK_LOG);    /* one line at a time */
+static void write_stderr(const struct log_line *line);
+
+static _Atomic enum log_level threshold = LOG_LEVEL_INFO;
+static atomic_llong threshold_set;
+static void (*writer)(const struct log_line *line) = write_stderr; /* fixed once threads run */
+static struct lock lock = LOCK_INIT(LOCK_LOG);                     /* one line at a time */
+
+/* --- levels */
 
 bool log_parse_level(const char *word, enum log_level *level)
 {
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (strcmp(word, names[i]) == 0) {
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        if (strcmp(word, words[i]) == 0) {
             *level = (enum log_level)i;
             return true;
         }
     return false;
 }
 
+const char *log_level_word(enum log_level level)
+{
+    return words[level];
+}
+
 void log_set_level(enum log_level level)
 {
-    threshold = level;
+    atomic_store(&threshold, level);
+    atomic_store(&threshold_set, text_now_ms());
 }
 
-void log_to_syslog(const char *ident)
+enum log_level log_get_level(int64_t *since)
 {
-    openlog(ident, LOG_PID, LOG_DAEMON);
-    syslogging = true;
+    *since = atomic_load(&threshold_set);
+    return atomic_load(&threshold);
 }
 
-static void add_printable(struct text *line, const char *s)
+/* --- lines */
+
+void log_add_plain(struct text *out, const char *s)
 {
     for (; *s; s++) {
         if ((unsigned char)*s < 0x20 || *s == 0x7f)
-            text_add_escaped(line, s, 1);
+            text_add_escaped(out, s, 1);
         else
-            text_addn(line, s, 1);
+            text_addn(out, s, 1);
     }
 }
 
-void log_write(enum log_level level, const char *image, const char *fmt, ...)
+void log_add_fields(struct text *out, const struct log_line *line)
 {
-    if (level > threshold)
+    if (line->image) {
+        text_add(out, "image=");
+        log_add_plain(out, line->image);
+        text_add(out, " ");
+    }
+    if (line->code != ERR_NONE)
+        text_addf(out, "code=%s ", err_word(line->code));
+    log_add_plain(out, line->message);
+}
+
+void log_add_text(struct text *out, const struct log_line *line)
+{
+    char when[TEXT_TIME_MAX];
+    text_addf(out, "%s %-5s ", text_time(line->time, when), words[line->level]);
+    log_add_fields(out, line);
+}
+
+static void write_stderr(const struct log_line *line)
+{
+    struct text text CLEANUP_TEXT = {0};
+    log_add_text(&text, line);
+    if (!text.failed)
+        fprintf(stderr, "%s\n", text.data);
+}
+
+void log_set_writer(void (*write)(const struct log_line *line))
+{
+    writer = write ? write : write_stderr;
+}
+
+void log_write(enum log_level level, const char *image, enum err_code code, const char *fmt, ...)
+{
+    if (level > atomic_load(&threshold))
         return;
-    char message[2048], when[TEXT_TIME_MAX];
+    char message[2048];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(message, sizeof message, fmt, ap);
     va_end(ap);
-
-    struct text line CLEANUP_TEXT = {0};
-    if (!syslogging)
-        text_addf(&line, "%s %-5s ", text_time(text_now_ms(), when), names[level]);
-    if (image) {
-        text_add(&line, "image=");
-        add_printable(&line, image);
-        text_add(&line, " ");
-    }
-    add_printable(&line, message);
+    const struct log_line line = {level, text_now_ms(), image, code, message};
     LOCK_SCOPE(&lock);
-    if (line.failed)
-        return;
-    if (syslogging)
-        syslog(priorities[level], "%s", line.data);
-    else
-        fprintf(stderr, "%s\n", line.data);
+    writer(&line);
 }

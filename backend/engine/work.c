@@ -224,10 +224,10 @@ static void postpone(struct engine *e, struct image *image, struct job *job)
 static void settled(struct engine *e, struct image *image, struct job *job)
 {
     if (image->state == FSM_FAILED)
-        log_warn(image->name, "%s: %s", err_word(image->code), image->error);
+        log_write(LOG_LEVEL_WARN, image->name, image->code, "%s", image->error);
     else if (image->due)
-        log_info(image->name, "attempt %lld: %s: %s", (long long)image->attempts,
-                 err_word(image->code), image->error);
+        log_write(LOG_LEVEL_INFO, image->name, image->code, "attempt %lld: %s",
+                  (long long)image->attempts, image->error);
     else if (image->state == FSM_ACTIVE)
         log_info(image->name, "active");
     if (image->due && image->due < e->next_due)

@@ -32,7 +32,7 @@ static void check_command(const struct control *c, enum control_file file, const
     FUZZ_MUST(lines > 0 && !memchr(bytes, '\r', len) && !memchr(bytes, '\0', len));
     if (file != CONTROL_FETCH) {
         FUZZ_MUST(lines == 1);
-        if (file != CONTROL_CLEANUP)
+        if (file != CONTROL_CLEANUP && file != CONTROL_LOG_LEVEL)
             FUZZ_MUST(backend_name_valid(c->command.name, strlen(c->command.name)));
         return;
     }
@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     struct control c;
     struct err err = {0};
-    enum control_file file = CONTROL_FETCH + data[0] % (CONTROL_CLEANUP - CONTROL_FETCH + 1);
+    enum control_file file = CONTROL_FETCH + data[0] % (CONTROL_LOG_LEVEL - CONTROL_FETCH + 1);
     size_t len = size - 1;
     char *bytes CLEANUP_FREE = malloc(len + !len);
     FUZZ_MUST(bytes);

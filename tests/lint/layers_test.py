@@ -39,6 +39,8 @@ CASES = [
     ("backend/engine/a.c", "#include <fuse3/fuse.h>", False),
     ("backend/engine/a.c", "#include <sqlite3.h>", False),
     ("backend/engine/a.c", "#include <jansson.h>", False),
+    ("fs/log_to.c", "#include <jansson.h>", True),
+    ("fs/show.c", "#include <jansson.h>", False),
     ("backend/stages/a.c", '#include "store/db.h"', True),
     ("backend/stages/a.c", '#include "engine/engine.h"', False),
     ("backend/stages/a.c", '#include "helper/helper.h"', False),

@@ -18,6 +18,7 @@ f 600 0 0 ctl/cleanup
 f 600 0 0 ctl/deactivate
 f 600 0 0 ctl/error_log
 f 600 0 0 ctl/fetch
+f 600 0 0 ctl/log_level
 f 600 0 0 ctl/remove
 f 600 0 0 ctl/retry
 f 444 0 0 health

@@ -4,7 +4,7 @@
 needs_mounts
 
 "$IMGSTOREFS" --help >"$work/help"
-for option in db store log-level policy sink downloads host-downloads unpacks queue \
+for option in db store log-level log-format policy sink downloads host-downloads unpacks queue \
     max-files max-file-size max-total-size max-download-size connect-timeout stall-timeout attempts retry-delay retry-max \
     keep-unused min-free ctl-group helper; do
     grep -qwe "${option//-/[-_]}" "$work/help" || fail "--help does not name $option"
@@ -31,6 +31,7 @@ refuses stall_timeout -o stall_timeout=5x
 refuses policy -o policy=lax
 refuses sink -o sink=nonsense
 refuses log_level -o log_level=loud
+refuses log_format -o log_format=xml
 refuses ctl_group -o ctl_group=no-such-group-here
 status=0
 timeout 10 "$IMGSTOREFS" -f >/dev/null 2>&1 || status=$?

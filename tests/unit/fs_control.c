@@ -228,6 +228,12 @@ static const struct refusal {
     {CONTROL_CLEANUP, BYTES("dry-run run\n"), "dry-run run", "run or dry-run"},
     {CONTROL_CLEANUP, BYTES("dry-run dry-run\n"), "dry-run dry-run", "run or dry-run"},
     {CONTROL_CLEANUP, BYTES("runs\n"), "runs", "run or dry-run"},
+    /* log_level's four */
+    {CONTROL_LOG_LEVEL, BYTES("loud\n"), "loud", "error, warn, info or debug"},
+    {CONTROL_LOG_LEVEL, BYTES("Debug\n"), "Debug", "error, warn, info or debug"},
+    {CONTROL_LOG_LEVEL, BYTES("info debug\n"), "info debug", "error, warn, info or debug"},
+    {CONTROL_LOG_LEVEL, BYTES("info\ndebug\n"), "info", "one line"},
+    {CONTROL_LOG_LEVEL, BYTES("\n"), "", "nothing"},
 };
 
 Test(control, refuses)
@@ -245,6 +251,21 @@ Test(control, refuses)
             cr_expect(c.line_len == strlen(t->line) &&
                           memcmp(t->write + c.line_at, t->line, c.line_len) == 0,
                       "%zu: %s: blamed %.*s", i, t->write, (int)c.line_len, t->write + c.line_at);
+        control_free(&c);
+    }
+}
+
+/* --- log_level */
+
+Test(control, the_words_of_log_level)
+{
+    static const char *const words[] = {"error", "warn\n", " info \n", "debug"};
+    struct control c;
+    struct err err;
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        cr_expect_eq(parse(&c, CONTROL_LOG_LEVEL, words[i], strlen(words[i]), &err), 0, "%s",
+                     words[i]);
+        cr_expect_eq(c.level, i, "%s", words[i]);
         control_free(&c);
     }
 }

@@ -28,7 +28,7 @@ Test(handle, the_folders_that_are_always_there)
     cr_assert(has(ctl, "fetch", tree_inode(0, TREE_CTL_FETCH)));
     cr_assert(has(ctl, "error_log", tree_inode(0, TREE_CTL_ERROR_LOG)));
     cr_assert_not(has(root, "fetch", tree_inode(0, TREE_CTL_FETCH)));
-    cr_assert_eq(ctl->count, 2 + 8);
+    cr_assert_eq(ctl->count, 2 + 9);
 }
 
 Test(handle, a_file_begins_with_nothing)

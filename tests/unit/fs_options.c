@@ -34,6 +34,8 @@ static const struct setting {
     {"store", "IMGSTORE_STORE_PATH", WORDS, FIELD(store), .other = "/x"},
     {"log_level", "IMGSTORE_LOG_LEVEL", WORDS, FIELD(log_level), "info", .other = "debug",
      .refused = "loud"},
+    {"log_format", "IMGSTORE_LOG_FORMAT", WORDS, FIELD(log_format), "auto", .other = "json",
+     .refused = "xml"},
     {"policy", "IMGSTORE_POLICY", WORDS, FIELD(policy), "strict", .other = "faithful",
      .refused = "strict faithful"},
     {"sink", "IMGSTORE_SINK", WORDS, FIELD(sink), "auto", .other = "dir", .refused = "di"},

@@ -187,8 +187,9 @@ Test(show, readme_tells_in_a_page)
 
 Test(show, usage_is_one_line_each)
 {
-    show_fn *const usages[] = {show_usage_fetch, show_usage_remove,   show_usage_cancel,
-                               show_usage_retry, show_usage_activate, show_usage_deactivate};
+    show_fn *const usages[] = {show_usage_fetch,    show_usage_remove,   show_usage_cancel,
+                               show_usage_retry,    show_usage_activate, show_usage_deactivate,
+                               show_usage_log_level};
     for (size_t i = 0; i < sizeof usages / sizeof usages[0]; i++) {
         const char *text = text_of(usages[i]);
         cr_expect_eq(strncmp(text, "write: ", 7), 0, "%s", text);

@@ -98,6 +98,7 @@ static const struct {
     {"ctl/activate", S_IFREG | 0600, CONTROL_ACTIVATE},
     {"ctl/deactivate", S_IFREG | 0600, CONTROL_DEACTIVATE},
     {"ctl/cleanup", S_IFREG | 0600, CONTROL_CLEANUP},
+    {"ctl/log_level", S_IFREG | 0600, CONTROL_LOG_LEVEL},
     {"ctl/error_log", S_IFREG | 0600, CONTROL_ERROR_LOG},
     {"images", S_IFDIR | 0555, CONTROL_NONE},
     {"images/web", S_IFDIR | 0555, CONTROL_NONE},
