@@ -13,21 +13,21 @@
 #include <stdatomic.h>
 #include <time.h>
 
-#define THREADS  10
-#define AGAIN_MS 20 /* from a lack of memory to the next try, and between signals to end */
+#define THREADS 10
+
+static const struct timespec memory_wait = {.tv_sec = 1};     /* from a lack to the next try */
+static const struct timespec end_wait = {.tv_nsec = 1000000}; /* between signals to end */
 
 struct loop {
     struct fuse_session *session;
     atomic_int idle; /* threads that wait for a request, or soon will */
     atomic_int error;
-    sem_t ended;      /* one of them has ended the session */
+    sem_t ended;      /* posted by each that ends */
     struct lock lock; /* over what follows */
     pthread_t threads[THREADS];
     int count;
     bool ending;
 };
-
-static const struct timespec again = {.tv_nsec = AGAIN_MS * 1000000L};
 
 static void *work(void *arg);
 
@@ -46,14 +46,6 @@ static int add_thread(struct loop *l)
     return -r;
 }
 
-static void end(struct loop *l, int error)
-{
-    if (error < 0)
-        atomic_store(&l->error, error);
-    fuse_session_exit(l->session);
-    sem_post(&l->ended);
-}
-
 static void *work(void *arg)
 {
     struct loop *l = arg;
@@ -61,11 +53,13 @@ static void *work(void *arg)
     while (!fuse_session_exited(l->session)) {
         int r = fuse_session_receive_buf(l->session, &request);
         if (r == -ENOMEM)
-            nanosleep(&again, NULL);
+            nanosleep(&memory_wait, NULL);
         if (r == -EINTR || r == -ENOMEM)
             continue;
         if (r <= 0) {
-            end(l, r);
+            if (r < 0)
+                atomic_store(&l->error, r);
+            fuse_session_exit(l->session);
             break;
         }
         if (atomic_fetch_sub(&l->idle, 1) == 1)
@@ -73,6 +67,7 @@ static void *work(void *arg)
         fuse_session_process_buf(l->session, &request);
         atomic_fetch_add(&l->idle, 1);
     }
+    sem_post(&l->ended);
     free(request.mem);
     return NULL;
 }
@@ -85,16 +80,11 @@ static void join_all(struct loop *l)
     lock_release(&l->lock);
     for (int i = 0; i < l->count; i++)
         pthread_kill(l->threads[i], SIGCHLD);
-    for (int i = 0; i < l->count; i++) {
-        struct timespec until;
-        do {
-            clock_gettime(CLOCK_REALTIME, &until);
-            until.tv_nsec += again.tv_nsec;
-            until.tv_sec += until.tv_nsec / 1000000000;
-            until.tv_nsec %= 1000000000;
-        } while (pthread_timedjoin_np(l->threads[i], NULL, &until) == ETIMEDOUT &&
-                 pthread_kill(l->threads[i], SIGCHLD) == 0);
-    }
+    for (int i = 0; i < l->count; i++)
+        while (pthread_tryjoin_np(l->threads[i], NULL) == EBUSY) {
+            pthread_kill(l->threads[i], SIGCHLD);
+            nanosleep(&end_wait, NULL);
+        }
 }
 
 int loop_run(struct fuse_session *session)

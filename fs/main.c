@@ -224,11 +224,12 @@ static int run(struct program *p, int background, struct err *err)
     if (background >= 0)
         daemon_ready(background);
     fuse_set_log_func(log_of_fuse); /* until now it is the caller who is told */
-    r = loop_run(p->session);
+    if ((r = loop_run(p->session)) < 0)
+        log_error(NULL, "FUSE ended: %s", strerror(-r));
     bool keep_mounts = daemon_signals_end();
     log_info(NULL, "stopping%s", keep_mounts ? ", active mounts stay" : "");
     tear_down(p, keep_mounts);
-    return r < 0 ? err_set(err, ERR_IO, EIO, "FUSE ended before it was asked to") : 0;
+    return r < 0 ? err_sys(err, -r, "FUSE ended before it was asked to") : 0;
 }
 
 /* A core would hold what users have written into URLs. 1, not 0: a handler that cores are piped to
