@@ -44,7 +44,7 @@ static void write_text(const struct log_line *line)
 static json_t *json_text(const char *s)
 {
     json_t *string = json_string(s);
-    if (string || !s)
+    if (string)
         return string;
     struct text plain CLEANUP_TEXT = {0};
     text_add_printable(&plain, s);
@@ -55,11 +55,11 @@ static void write_json(const struct log_line *line)
 {
     char when[TEXT_TIME_MAX];
     const char *code = line->code == ERR_NONE ? NULL : err_word(line->code);
-    json_t *object =
-        json_pack("{s:s, s:s, s:o?, s:s?, s:o?}", "time", text_time(line->time, when), "level",
-                  log_level_word(line->level), "image", json_text(line->image), "code", code,
-                  "message", json_text(line->message));
-    char *s CLEANUP_FREE = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    json_t *image = line->image ? json_text(line->image) : json_null();
+    json_t *object = json_pack("{s:s, s:s, s:o, s:s?, s:o}", "time", text_time(line->time, when),
+                               "level", log_level_word(line->level), "image", image, "code", code,
+                               "message", json_text(line->message));
+    char *s CLEANUP_FREE = object ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
     json_decref(object);
     if (s)
         put(line, s);
@@ -80,11 +80,19 @@ static const struct sockaddr *journal_name(void)
 }
 
 /* By its name each time: it may be another one after a restart. */
+static bool send_text(const struct text *text, int how)
+{
+    return sendto(journal, text->data, text->len, MSG_NOSIGNAL | how, journal_name(),
+                  sizeof journal_address) >= 0;
+}
+
 static bool journal_send(const struct log_line *line)
 {
     struct text text CLEANUP_TEXT = {0};
-    text_addf(&text, "PRIORITY=%d\nSYSLOG_IDENTIFIER=" IDENT "\nSYSLOG_PID=%d\nMESSAGE=",
-              priorities[line->level], (int)getpid());
+    text_addf(&text,
+              "PRIORITY=%d\nSYSLOG_FACILITY=%d\nSYSLOG_IDENTIFIER=" IDENT
+              "\nSYSLOG_PID=%d\nMESSAGE=",
+              priorities[line->level], LOG_FAC(LOG_DAEMON), (int)getpid());
     log_add_plain(&text, line->message);
     if (line->image) {
         text_add(&text, "\nIMGSTORE_IMAGE=");
@@ -93,9 +101,10 @@ static bool journal_send(const struct log_line *line)
     if (line->code != ERR_NONE)
         text_addf(&text, "\nIMGSTORE_CODE=%s", err_word(line->code));
     text_add(&text, "\n");
-    return !text.failed &&
-           sendto(journal, text.data, text.len, MSG_NOSIGNAL | (lost ? MSG_DONTWAIT : 0),
-                  journal_name(), sizeof journal_address) >= 0;
+    if (text.failed)
+        return false;
+    bool sent = send_text(&text, lost ? MSG_DONTWAIT : 0);
+    return sent || (errno == EINTR && send_text(&text, MSG_DONTWAIT));
 }
 
 static void write_journal(const struct log_line *line)

@@ -50,11 +50,12 @@ enum log_level log_get_level(int64_t *since)
 
 void log_add_plain(struct text *out, const char *s)
 {
-    for (; *s; s++) {
-        if ((unsigned char)*s < 0x20 || *s == 0x7f)
-            text_add_escaped(out, s, 1);
-        else
-            text_addn(out, s, 1);
+    while (*s) {
+        bool c1 = (unsigned char)s[0] == 0xc2 && (unsigned char)s[1] >= 0x80 &&
+                  (unsigned char)s[1] <= 0x9f; /* in UTF-8 */
+        size_t n = c1 ? 2 : 1;
+        (c1 || (unsigned char)*s < 0x20 || *s == 0x7f ? text_add_escaped : text_addn)(out, s, n);
+        s += n;
     }
 }
 

@@ -30,7 +30,8 @@ struct log_line {
 /* Where lines go, one at a time; NULL: text on the standard error. Before threads start. */
 void log_set_writer(void (*write)(const struct log_line *line));
 
-/* Adds s with control characters escaped, so that no name or server's text can forge a line. */
+/* Adds s with control characters escaped, those of U+0080 to U+009F too, so that no name or
+ * server's text can forge a line or drive a terminal. */
 void log_add_plain(struct text *out, const char *s);
 
 /* Adds `[image=NAME ][code=WORD ]message`, in that way. */
@@ -47,5 +48,8 @@ void log_write(enum log_level level, const char *image, enum err_code code, cons
 #define log_warn(image, ...)  log_write(LOG_LEVEL_WARN, image, ERR_NONE, __VA_ARGS__)
 #define log_info(image, ...)  log_write(LOG_LEVEL_INFO, image, ERR_NONE, __VA_ARGS__)
 #define log_debug(image, ...) log_write(LOG_LEVEL_DEBUG, image, ERR_NONE, __VA_ARGS__)
+
+/* A warning with an err's code. */
+#define log_failure(image, err, ...) log_write(LOG_LEVEL_WARN, image, (err)->code, __VA_ARGS__)
 
 #endif

@@ -134,7 +134,7 @@ static void finish_sweep(struct engine *e, struct job *job)
 {
     e->sweeping = false;
     if (job->status < 0)
-        log_warn(NULL, "%s", job->err.text);
+        log_failure(NULL, &job->err, "%s", job->err.text);
     cleanup_ended(e, job->stage.ctx, NULL);
     push_sweep(e);
 }

@@ -154,7 +154,7 @@ static bool remove_item(struct engine *e, struct cleanup *c, const struct unused
     struct err err = {0};
     int r = c->dry_run ? 0 : unused_discard(item, &e->paths, &err);
     if (r < 0 && r != -ENOENT)
-        log_warn(NULL, "cleanup: %s", err.text);
+        log_failure(NULL, &err, "cleanup: %s", err.text);
     if (r < 0)
         return false;
     text_addf(&c->report, "%s %s %s %lld\n", c->dry_run ? "would-remove" : "removed",
@@ -233,7 +233,7 @@ void cleanup_scanned(struct engine *e, struct job *job)
         e->cleanups = cleanup_chain(e->cleanups, c);
         return;
     }
-    log_warn(NULL, "cleanup: %s", job->err.text);
+    log_failure(NULL, &job->err, "cleanup: %s", job->err.text);
     end(e, c, &job->err);
 }
 

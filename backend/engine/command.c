@@ -322,7 +322,7 @@ static void mount_again(struct engine *e, const struct image *image)
     struct err err = {0};
     paths_image(key, image->sha256, image->policy);
     if (e->settings.snapshot->mount(&e->paths, image->name, key, image->policy, &err) < 0)
-        log_warn(image->name, "cannot be mounted again: %s", err.text);
+        log_failure(image->name, &err, "cannot be mounted again: %s", err.text);
 }
 
 /* The command is over, with the image where it was. */
@@ -392,7 +392,7 @@ static void finish_remove(struct engine *e, struct image *image)
     work_notify(e, BACKEND_VANISHED, id, name);
     e->layers_synced = false;
     if (snapshot_discard(&e->paths, name, &err) < 0)
-        log_warn(name, "%s", err.text);
+        log_failure(name, &err, "%s", err.text);
     log_info(name, "removed");
     if (!registry_next_of_digest(e->registry, sha256, NULL))
         chores_unreferenced(e, sha256);

@@ -236,7 +236,7 @@ static void unmount_one(void *ctx, const char *name)
         paths_image(key, i->sha256, i->policy);
     if (e->settings.snapshot->unmount(&e->paths, name, key, i ? i->policy : POLICY_STRICT, &err) <
         0)
-        log_warn(name, "left mounted: %s", err.text);
+        log_failure(name, &err, "left mounted: %s", err.text);
 }
 
 struct unmounting {
@@ -270,7 +270,7 @@ static void unmount_all(struct engine *e)
     struct err err = {0};
     struct unmounting u = {.engine = e};
     if (snapshot_each_mount(&e->paths, remember, &u, &err) < 0)
-        log_warn(NULL, "%s", err.text);
+        log_failure(NULL, &err, "%s", err.text);
     crew_run(u.count, unmount, &u);
     text_free(&u.names);
     free(u.at);

@@ -51,7 +51,7 @@ static void take_down(struct engine *e, struct image *image)
     char key[PATHS_FILE_MAX];
     paths_image(key, image->sha256, image->policy);
     if (e->settings.snapshot->unmount(&e->paths, image->name, key, image->policy, &err) < 0)
-        log_warn(image->name, "%s", err.text);
+        log_failure(image->name, &err, "%s", err.text);
     else
         image->mounted = false;
 }
@@ -298,7 +298,7 @@ static void take_orphan_layer(struct engine *e, const char *name)
         return;
     if (e->settings.snapshot->unmount(&e->paths, name, "", POLICY_STRICT, &err) < 0 ||
         recover_layer(e, name, &err) < 0)
-        log_warn(name, "the layer of an image that is not known stays: %s", err.text);
+        log_failure(name, &err, "the layer of an image that is not known stays: %s", err.text);
 }
 
 static void take_orphan_layers(struct engine *e)
@@ -317,7 +317,7 @@ static void discard_orphans(struct engine *e, int dirfd,
         struct err err = {0};
         if (d->d_name[0] != '.' && is_orphan(e, d->d_name) &&
             paths_discard(dirfd, d->d_name, &err) < 0)
-            log_warn(NULL, "%s", err.text);
+            log_failure(NULL, &err, "%s", err.text);
     }
 }
 

@@ -72,7 +72,7 @@ int work_transact(struct engine *e, bool durable,
         e->next_postponed = text_monotonic_ms() + ENGINE_POSTPONE_MS;
         *err = trouble;
         if (!e->trouble.num)
-            log_error(NULL, "%s", trouble.text);
+            log_write(LOG_LEVEL_ERROR, NULL, trouble.code, "%s", trouble.text);
     }
     e->trouble = trouble;
     return r;
@@ -147,7 +147,7 @@ static bool starts_anew(const struct image *image, const struct job *job)
 static void prepare_anew(struct engine *e, struct image *image, struct job *job,
                          struct transition *t)
 {
-    log_warn(image->name, "%s; it is fetched anew", job->err.text);
+    log_failure(image->name, &job->err, "%s; it is fetched anew", job->err.text);
     transition_prepare(e, image, FSM_EV_MISSING, t);
     t->next.wrong_digest = true;
     t->next.attempts = 0;
@@ -266,7 +266,7 @@ static void abandon(struct engine *e, struct image *image, struct job *job)
 {
     bool undo = job->stage_run == activate_run && job->status == 0;
     if (job->run == chores_unmount && job->status < 0)
-        log_warn(image->name, "stays mounted: %s", job->err.text);
+        log_failure(image->name, &job->err, "stays mounted: %s", job->err.text);
     sweep_after(e, job);
     job_free(job);
     struct job *unmount = undo ? job_new(e, image, QUEUE_MOUNT, chores_unmount) : NULL;

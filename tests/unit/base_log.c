@@ -90,6 +90,15 @@ Test(log, no_name_forges_a_line)
     cr_assert(strstr(out, "image=web\\nforged\\033 x\n"), "%s", out);
 }
 
+Test(log, no_text_drives_a_terminal)
+{
+    cr_assert(strstr(LOGGED(LOG_LEVEL_ERROR, NULL, ERR_NONE,
+                            "a\xc2\x9b"
+                            "2J\xc2\xa0\xc2"),
+                     "a\\302\\2332J\xc2\xa0\xc2\n"),
+              "%s", out);
+}
+
 Test(log, utf8_stays_as_it_is)
 {
     cr_assert(strstr(LOGGED(LOG_LEVEL_ERROR, NULL, ERR_NONE, "/srv/bücher"), "/srv/bücher\n"), "%s",
