@@ -48,7 +48,8 @@ static int print_action(const struct options *o)
 
 /* --- the log */
 
-static void log_of_fuse(enum fuse_log_level level, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void log_of_fuse(enum fuse_log_level level,
+                                                              const char *fmt, va_list ap)
 {
     char line[1024];
     vsnprintf(line, sizeof line, fmt, ap);
