@@ -1,8 +1,11 @@
 #include "fs/handle.h"
 
+#include "base/array.h"
 #include "base/cleanup.h"
 
-#include <string.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 struct handle *handle_new(void)
 {
@@ -21,38 +24,84 @@ void handle_free(struct handle *h)
     free(h);
 }
 
-static void add(struct handle_dir *d, uint64_t inode, const char *name)
+int handle_add(struct handle_dir *d, uint64_t inode, const char *name)
 {
+    struct handle_entry *more = array_more(d->entries, d->count, &d->capacity, sizeof *more);
+    if (!more)
+        return -ENOMEM;
+    d->entries = more;
     d->entries[d->count].inode = inode;
-    strcpy(d->entries[d->count++].name, name);
+    snprintf(d->entries[d->count++].name, sizeof more->name, "%s", name);
+    return 0;
 }
 
-static void add_children(struct handle_dir *d, struct backend *backend, enum tree_node node,
-                         uint64_t image)
+void handle_free_dir(struct handle_dir *d)
+{
+    if (d)
+        free(d->entries);
+    free(d);
+}
+
+static int add_rows(struct handle_dir *d, struct backend *backend, enum tree_node node, uint64_t of)
 {
     bool rootfs = false;
-    if (image)
-        backend_exists(backend, image, &rootfs);
-    for (enum tree_node n = TREE_NONE + 1; n < TREE_NODES; n++)
+    int r = 0;
+    if (tree_rows[node].of == TREE_OF_IMAGE)
+        backend_exists(backend, of, &rootfs);
+    for (enum tree_node n = TREE_NONE + 1; r == 0 && n < TREE_NODES; n++)
         if (tree_rows[n].parent == node && tree_rows[n].name && (n != TREE_ROOTFS || rootfs))
-            add(d, tree_inode(image, n), tree_rows[n].name);
+            r = handle_add(d, tree_inode(of, n), tree_rows[n].name);
+    return r;
 }
 
-struct handle_dir *handle_list(struct backend *backend, enum tree_node node, uint64_t image)
+static uint64_t inode_above(enum tree_node node, uint64_t of)
 {
-    struct backend_name *names CLEANUP_FREE = NULL;
-    int64_t images = node == TREE_IMAGES ? backend_list(backend, &names) : 0;
-    if (images < 0)
-        return NULL;
-    size_t most = (size_t)images + TREE_NODES + 2;
-    struct handle_dir *d = calloc(1, sizeof *d + most * sizeof d->entries[0]);
-    if (!d)
-        return NULL;
     enum tree_node parent = tree_rows[node].parent;
-    add(d, tree_inode(image, node), ".");
-    add(d, tree_inode(0, parent == TREE_NONE ? node : parent), "..");
-    add_children(d, backend, node, image);
-    for (int64_t i = 0; i < images; i++)
-        add(d, tree_inode(names[i].id, TREE_IMAGE), names[i].name);
+    if (parent == TREE_NONE)
+        parent = node;
+    return tree_inode(tree_rows[parent].of == tree_rows[node].of ? of : 0, parent);
+}
+
+static int list(struct handle_dir *d, struct backend *backend, enum tree_node node, uint64_t of)
+{
+    const struct tree_children *children = tree_rows[node].children;
+    int r = handle_add(d, tree_inode(of, node), ".");
+    if (r == 0)
+        r = handle_add(d, inode_above(node, of), "..");
+    if (r == 0)
+        r = add_rows(d, backend, node, of);
+    return r == 0 && children ? children->list(backend, of, d) : r;
+}
+
+struct handle_dir *handle_list(struct backend *backend, enum tree_node node, uint64_t of)
+{
+    struct handle_dir *d = calloc(1, sizeof *d);
+    if (d && list(d, backend, node, of) < 0) {
+        handle_free_dir(d);
+        return NULL;
+    }
     return d;
 }
+
+/* --- images */
+
+static bool find_image(struct backend *backend, uint64_t of, const char *name, uint64_t *inode)
+{
+    uint64_t id;
+    if (!backend_find(backend, name, &id))
+        return false;
+    *inode = tree_inode(id, TREE_IMAGE);
+    return true;
+}
+
+static int list_images(struct backend *backend, uint64_t of, struct handle_dir *d)
+{
+    struct backend_name *names CLEANUP_FREE = NULL;
+    int64_t n = backend_list(backend, &names);
+    int r = n < 0 ? (int)n : 0;
+    for (int64_t i = 0; r == 0 && i < n; i++)
+        r = handle_add(d, tree_inode(names[i].id, TREE_IMAGE), names[i].name);
+    return r;
+}
+
+const struct tree_children images_children = {.find = find_image, .list = list_images};

@@ -16,16 +16,19 @@ struct handle_entry {
     char name[BACKEND_NAME_MAX + 1];
 };
 
-/* A directory as it was when it was opened. Read-only. */
+/* A directory as it was when it was opened. Read-only, once it is listed. */
 struct handle_dir {
-    size_t count;
-    struct handle_entry entries[]; /* `.` and `..` first */
+    size_t count, capacity;
+    struct handle_entry *entries; /* `.` and `..` first */
 };
 
 struct handle *handle_new(void);
 void handle_free(struct handle *h);
 
-/* NULL: out of memory. Free with free(). */
-struct handle_dir *handle_list(struct backend *backend, enum tree_node node, uint64_t image);
+/* NULL: out of memory. */
+struct handle_dir *handle_list(struct backend *backend, enum tree_node node, uint64_t of);
+/* One more, for tree_children's list. 0 or -ENOMEM. */
+int handle_add(struct handle_dir *d, uint64_t inode, const char *name);
+void handle_free_dir(struct handle_dir *d);
 
 #endif

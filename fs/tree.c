@@ -3,20 +3,19 @@
 #include <string.h>
 
 const struct tree_row tree_rows[TREE_NODES] = {
-#define NODE(id, parent, name, mode, show, store, life)                                            \
-    [TREE_##id] = {TREE_##parent, (name), (mode), show, store, life},
+#define NODE(id, parent, of, name, mode, kind, show, store, children, life)                        \
+    [TREE_##id] = {TREE_##parent, TREE_OF_##of, (name), (mode), show, store, children, life},
 #include "fs/nodes.def"
 #undef NODE
 };
 
-enum tree_node tree_unpack(uint64_t inode, uint64_t *image)
+enum tree_node tree_unpack(uint64_t inode, uint64_t *of)
 {
     uint64_t node = inode & 0xff;
-    *image = inode >> 8;
+    *of = inode >> 8;
     if (node == TREE_NONE || node >= TREE_NODES)
         return TREE_NONE;
-    bool of_image = node == TREE_IMAGE || tree_rows[node].parent == TREE_IMAGE;
-    return of_image == (*image != 0) ? (enum tree_node)node : TREE_NONE;
+    return (tree_rows[node].of != TREE_OF_NOTHING) == (*of != 0) ? (enum tree_node)node : TREE_NONE;
 }
 
 enum tree_node tree_child(enum tree_node parent, const char *name)

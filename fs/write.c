@@ -1,6 +1,7 @@
 #include "fs/write.h"
 
 #include "base/cleanup.h"
+#include "fs/kind.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,11 +16,6 @@ struct pending {
     struct control_span *spans;
     size_t count; /* of spans */
 };
-
-static const struct ops *ops_of(fuse_req_t req)
-{
-    return fuse_req_userdata(req);
-}
 
 static void free_pending(struct pending *p)
 {
@@ -58,7 +54,7 @@ static struct pending *new_pending(fuse_req_t req, enum tree_node node, const ch
     if (!p)
         return NULL;
     p->req = req;
-    p->error_log = ops_of(req)->error_log;
+    p->error_log = node_ops(req)->error_log;
     p->file = path_of(node, image);
     p->bytes = strndup(bytes, size);
     if (p->file && p->bytes)
@@ -73,7 +69,7 @@ static void refuse(fuse_req_t req, enum tree_node node, const char *line, size_t
                    const struct err *err)
 {
     char *file CLEANUP_FREE = path_of(node, "");
-    error_log_add(ops_of(req)->error_log, file ? file : "", line, len, err);
+    error_log_add(node_ops(req)->error_log, file ? file : "", line, len, err);
     fuse_reply_err(req, err->num);
 }
 
@@ -98,7 +94,7 @@ static void submit(fuse_req_t req, enum tree_node node, struct control *c, const
     p->size = size;
     p->spans = steal_ptr(c->spans);
     p->count = c->command.kind == BACKEND_FETCH ? c->command.count : 1;
-    backend_submit(ops_of(req)->backend, &c->command, answer, p);
+    backend_submit(node_ops(req)->backend, &c->command, answer, p);
 }
 
 static void set_log_level(fuse_req_t req, enum log_level level, size_t size)
@@ -125,7 +121,7 @@ void write_control(fuse_req_t req, enum tree_node node, struct handle *h, const 
 {
     struct err err = {0};
     if (tree_rows[node].store == CONTROL_ERROR_LOG) {
-        error_log_clear(ops_of(req)->error_log);
+        error_log_clear(node_ops(req)->error_log);
         fuse_reply_write(req, size);
     } else if (was_torn(h, bytes, size)) {
         err_set(&err, ERR_INTERNAL, EINVAL,
@@ -143,11 +139,11 @@ static void refuse_path(fuse_req_t req, const char *path, int num, const char *r
 {
     struct err err = {0};
     err_set(&err, ERR_INTERNAL, num, "%s", reason);
-    error_log_add(ops_of(req)->error_log, path, "", 0, &err);
+    error_log_add(node_ops(req)->error_log, path, "", 0, &err);
     fuse_reply_err(req, num);
 }
 
-void write_rmdir(fuse_req_t req, const char *name)
+static void write_rmdir(fuse_req_t req, fuse_ino_t folder, const char *name)
 {
     struct pending *p = new_pending(req, TREE_IMAGE, name, "", 0);
     if (!p) {
@@ -157,14 +153,14 @@ void write_rmdir(fuse_req_t req, const char *name)
         return;
     }
     struct backend_command command = {.kind = BACKEND_REMOVE, .name = name};
-    backend_submit(ops_of(req)->backend, &command, answer, p);
+    backend_submit(node_ops(req)->backend, &command, answer, p);
 }
 
 /* false: the image is gone, and that was the answer. */
 static bool path_in(fuse_req_t req, enum tree_node node, uint64_t image, struct text *path)
 {
     struct backend_view view = {0};
-    if (image && !backend_view(ops_of(req)->backend, image, &view)) {
+    if (image && !backend_view(node_ops(req)->backend, image, &view)) {
         fuse_reply_err(req, ENOENT);
         return false;
     }
@@ -178,7 +174,7 @@ void write_refuse(fuse_req_t req, enum tree_node node, uint64_t image, int num, 
     struct text path CLEANUP_TEXT = {0};
     uid_t caller = fuse_req_ctx(req)->uid;
     /* Links are open to all: the kernel asks for anyone, and error_log is not anyone's to fill. */
-    if (node == TREE_ROOTFS && caller != 0 && caller != ops_of(req)->uid)
+    if (node == TREE_ROOTFS && caller != 0 && caller != node_ops(req)->uid)
         fuse_reply_err(req, num);
     else if (path_in(req, node, image, &path))
         refuse_path(req, path.failed ? "" : path.data, num, reason);
@@ -195,3 +191,5 @@ void write_refuse_child(fuse_req_t req, enum tree_node parent, uint64_t image, c
     refuse_path(req, path.failed ? "" : path.data, EPERM,
                 "nothing can be made, renamed or removed here but by rmdir images/NAME");
 }
+
+const struct node_kind images_kind = {.rmdir = write_rmdir};

@@ -9,7 +9,6 @@
 
 void write_control(fuse_req_t req, enum tree_node node, struct handle *h, const char *bytes,
                    size_t size);
-void write_rmdir(fuse_req_t req, const char *name);
 
 /* For opening a file to write it, and for changing what is not the user's to change. */
 void write_refuse(fuse_req_t req, enum tree_node node, uint64_t image, int num, const char *reason);

@@ -5,6 +5,12 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+static void free_dir(struct handle_dir **d)
+{
+    handle_free_dir(*d);
+}
+#define CLEANUP_DIR __attribute__((cleanup(free_dir)))
+
 static bool has(const struct handle_dir *d, const char *name, uint64_t inode)
 {
     for (size_t i = 0; i < d->count; i++)
@@ -16,8 +22,8 @@ static bool has(const struct handle_dir *d, const char *name, uint64_t inode)
 /* These folders ask no backend. */
 Test(handle, the_folders_that_are_always_there)
 {
-    struct handle_dir *root CLEANUP_FREE = handle_list(NULL, TREE_ROOT, 0);
-    struct handle_dir *ctl CLEANUP_FREE = handle_list(NULL, TREE_CTL, 0);
+    struct handle_dir *root CLEANUP_DIR = handle_list(NULL, TREE_ROOT, 0);
+    struct handle_dir *ctl CLEANUP_DIR = handle_list(NULL, TREE_CTL, 0);
     cr_assert_str_eq(root->entries[0].name, ".");
     cr_assert_str_eq(root->entries[1].name, "..");
     cr_assert(has(root, ".", 1) && has(root, "..", 1));
@@ -73,14 +79,14 @@ static uint64_t fetched(const char *mode, int archive, const char *name, const c
 Test(folders, the_folders_of_the_tree)
 {
     uint64_t web_id = fetched("ok", 0, "web", "ACTIVE"), db_id = fetched("404", 1, "db", "FAILED");
-    struct handle_dir *d CLEANUP_FREE = handle_list(w.backend, TREE_IMAGES, 0);
+    struct handle_dir *d CLEANUP_DIR = handle_list(w.backend, TREE_IMAGES, 0);
     cr_assert_eq(d->count, 4);
     static const char *const images[] = {".", "..", "db", "web"};
     for (size_t i = 0; i < 4; i++)
         cr_expect_str_eq(d->entries[i].name, images[i]);
     cr_expect_eq(d->entries[3].inode, tree_inode(web_id, TREE_IMAGE));
-    struct handle_dir *web CLEANUP_FREE = handle_list(w.backend, TREE_IMAGE, web_id);
-    struct handle_dir *db CLEANUP_FREE = handle_list(w.backend, TREE_IMAGE, db_id);
+    struct handle_dir *web CLEANUP_DIR = handle_list(w.backend, TREE_IMAGE, web_id);
+    struct handle_dir *db CLEANUP_DIR = handle_list(w.backend, TREE_IMAGE, db_id);
     static const char *const files[] = {".", "..", "state", "progress", "error", "info", "rootfs"};
     cr_assert(web->count == 7 && db->count == 6, "rootfs is there only while ACTIVE");
     for (size_t i = 0; i < 7; i++)

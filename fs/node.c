@@ -1,0 +1,127 @@
+#include "fs/node.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+
+bool node_find(const struct ops *o, fuse_ino_t inode, struct node *n)
+{
+    n->node = tree_unpack(inode, &n->of);
+    if (n->node == TREE_NONE)
+        return false;
+    switch (tree_rows[n->node].of) {
+    case TREE_OF_NOTHING:
+        return true;
+    case TREE_OF_IMAGE:
+        return backend_view(o->backend, n->of, &n->view) &&
+               (n->node != TREE_ROOTFS || n->view.rootfs);
+    }
+    return false;
+}
+
+bool node_find_child(const struct ops *o, fuse_ino_t folder, const char *name, struct node *n)
+{
+    uint64_t of;
+    enum tree_node parent = tree_unpack(folder, &of);
+    const struct tree_children *children = tree_rows[parent].children;
+    uint64_t inode = tree_inode(of, tree_child(parent, name));
+    if (children)
+        (void)children->find(o->backend, of, name, &inode);
+    return node_find(o, inode, n);
+}
+
+bool node_is_there(const struct ops *o, fuse_ino_t inode)
+{
+    uint64_t of;
+    bool rootfs;
+    switch (tree_rows[tree_unpack(inode, &of)].of) {
+    case TREE_OF_NOTHING:
+        return true;
+    case TREE_OF_IMAGE:
+        return backend_exists(o->backend, of, &rootfs);
+    }
+    return false;
+}
+
+int node_absence(const struct ops *o, fuse_ino_t inode)
+{
+    return node_is_there(o, inode) ? ENOENT : ESTALE;
+}
+
+static bool is_of_image(const struct node *n)
+{
+    return tree_rows[n->node].of == TREE_OF_IMAGE;
+}
+
+bool node_show(const struct ops *o, const struct node *n, struct text *out, int64_t *changed)
+{
+    const struct show s = {.backend = o->backend,
+                           .error_log = o->error_log,
+                           .view = is_of_image(n) ? &n->view : NULL,
+                           .changed = changed};
+    *changed = is_of_image(n) ? n->view.updated : o->started;
+    text_add(out, "");
+    if (tree_rows[n->node].show)
+        tree_rows[n->node].show(&s, out);
+    return !out->failed;
+}
+
+static mode_t mode_of(const struct ops *o, enum tree_node node)
+{
+    mode_t mode = tree_rows[node].mode;
+    if (node == TREE_IMAGES)
+        return o->has_ctl_group ? mode | 0220 : mode;
+    return o->has_ctl_group && tree_rows[node].store != CONTROL_NONE ? mode | 0060 : mode;
+}
+
+static bool is_of_ctl_group(const struct ops *o, enum tree_node node)
+{
+    return o->has_ctl_group && (tree_rows[node].store != CONTROL_NONE || node == TREE_IMAGES);
+}
+
+static nlink_t links_of(const struct ops *o, enum tree_node node, int64_t *changed)
+{
+    size_t images = 0;
+    nlink_t links = S_ISDIR(tree_rows[node].mode) ? 2 : 1;
+    if (node == TREE_ROOT)
+        return links + 2;
+    if (node == TREE_IMAGES) {
+        backend_count(o->backend, &images, changed);
+        links += images;
+    }
+    return links;
+}
+
+static struct timespec timespec_of(int64_t ms)
+{
+    return (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+}
+
+void node_attr(const struct ops *o, const struct node *n, struct stat *st)
+{
+    struct text t CLEANUP_TEXT = {0};
+    int64_t changed;
+    bool shown = node_show(o, n, &t, &changed);
+    *st = (struct stat){
+        .st_ino = tree_inode(n->of, n->node),
+        .st_mode = mode_of(o, n->node),
+        .st_nlink = links_of(o, n->node, &changed),
+        .st_uid = o->uid,
+        .st_gid = is_of_ctl_group(o, n->node) ? o->ctl_gid : o->gid,
+        .st_blksize = 4096,
+    };
+    if (shown)
+        st->st_size = (off_t)t.len;
+    st->st_atim = st->st_mtim = st->st_ctim = timespec_of(changed);
+}
+
+void node_entry(const struct ops *o, const struct node *n, struct fuse_entry_param *e)
+{
+    const struct tree_row *row = &tree_rows[n->node];
+    *e = (struct fuse_entry_param){
+        .ino = tree_inode(n->of, n->node),
+        .entry_timeout = n->node != TREE_IMAGE && row->life != TREE_COMES ? NODE_FOREVER : 0,
+        .attr_timeout = S_ISDIR(row->mode) ? NODE_FOLDER : 0,
+    };
+    node_attr(o, n, &e->attr);
+}
