@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -19,7 +18,7 @@
 
 static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
 
-/* --- text and JSON, on the standard error or to syslog */
+/* --- to syslog, and JSON, there or on the standard error */
 
 static bool to_syslog;
 
@@ -32,10 +31,10 @@ static void put(const struct log_line *line, const char *s)
 }
 
 /* syslog has a time and a level of its own. */
-static void write_text(const struct log_line *line)
+static void write_syslog(const struct log_line *line)
 {
     struct text text CLEANUP_TEXT = {0};
-    (to_syslog ? log_add_fields : log_add_text)(&text, line);
+    log_add_fields(&text, line);
     if (!text.failed)
         put(line, text.data);
 }
@@ -161,6 +160,6 @@ int log_to(const char *format, bool background, struct err *err)
     to_syslog = background;
     if (background)
         openlog(IDENT, LOG_PID, LOG_DAEMON);
-    log_set_writer(strcmp(format, "json") == 0 ? write_json : write_text);
+    log_set_writer(strcmp(format, "json") == 0 ? write_json : background ? write_syslog : NULL);
     return 0;
 }

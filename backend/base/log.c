@@ -13,7 +13,7 @@ static const char *const words[] = {"error", "warn", "info", "debug"};
 static void write_stderr(const struct log_line *line);
 
 static _Atomic enum log_level threshold = LOG_LEVEL_INFO;
-static atomic_llong threshold_set;
+static int64_t threshold_set;                                      /* when; under the lock */
 static void (*writer)(const struct log_line *line) = write_stderr; /* fixed once threads run */
 static struct lock lock = LOCK_INIT(LOCK_LOG);                     /* one line at a time */
 
@@ -36,13 +36,15 @@ const char *log_level_word(enum log_level level)
 
 void log_set_level(enum log_level level)
 {
+    LOCK_SCOPE(&lock);
     atomic_store(&threshold, level);
-    atomic_store(&threshold_set, text_now_ms());
+    threshold_set = text_now_ms();
 }
 
 enum log_level log_get_level(int64_t *since)
 {
-    *since = atomic_load(&threshold_set);
+    LOCK_SCOPE(&lock);
+    *since = threshold_set;
     return atomic_load(&threshold);
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# lost-part HOW: a download under way that lost data with the power (all of it, cut in half, or zeros)
-# goes on with what is there, and begins anew if that was wrong.
+# lost-part HOW: a download that the daemon's death broke off (kept), or that lost data with the power
+# (all of it, cut in half, or zeros) goes on with what is there, and begins anew if that was wrong.
 . "${0%/*}/functions.sh"
 needs_mounts
 needs_program sqlite3
@@ -22,13 +22,14 @@ size=$(stat -c %s "$part")
 [ "$size" -gt 1000000 ] || fail "the partial download has $size bytes"
 half=$((size / 2))
 case $1 in
+kept) want="\"bytes=$size-\"" ;;
 gone) rm "$part" && want='null' ;;
 empty) truncate -s 0 "$part" && want='null' ;;
 half) truncate -s $half "$part" && want="\"bytes=$half-\"" ;;
 zeros) truncate -s 0 "$part" && truncate -s "$size" "$part" && want="\"bytes=$size-\", null" ;;
 tail) truncate -s $half "$part" && truncate -s "$size" "$part" && want="\"bytes=$size-\", null" ;;
 esac
-another_boot
+[ "$1" = kept ] || another_boot
 start_daemon
 wait_state web ACTIVE
 same_tree web
