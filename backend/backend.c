@@ -119,6 +119,16 @@ int64_t backend_cleanup(struct backend *b, struct text *out)
     return copy_text(&b->engine, &b->engine.cleanup, out);
 }
 
+void backend_metrics(struct backend *b, struct metrics_values *out)
+{
+    engine_metrics(&b->engine, out);
+}
+
+const char *backend_state_word(size_t i)
+{
+    return fsm_state_word((enum fsm_state)i);
+}
+
 void backend_set_observer(struct backend *b, backend_observer *observer, void *ctx)
 {
     b->engine.observer = observer;

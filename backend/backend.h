@@ -6,6 +6,7 @@
 #ifndef BACKEND_BACKEND_H
 #define BACKEND_BACKEND_H
 
+#include "backend/metrics.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/text.h"
@@ -137,6 +138,12 @@ const char *backend_active_dir(struct backend *backend);
 /* A file's text, and when it last changed, ms since 1970. */
 int64_t backend_health(struct backend *backend, struct text *out);
 int64_t backend_cleanup(struct backend *backend, struct text *out);
+
+/* All at one moment, but for the jobs and the health, which are as of another. What metrics.def has
+ * of the file system's own is 0. */
+void backend_metrics(struct backend *backend, struct metrics_values *out);
+/* The nine states, in the contract's order. Pure. */
+const char *backend_state_word(size_t i);
 
 /* --- news */
 

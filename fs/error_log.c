@@ -4,6 +4,7 @@
 #include "base/lock.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <string.h>
 
 #define KEPT     8
@@ -14,6 +15,7 @@ struct error_log {
     char *lines[KEPT]; /* a ring; NULL: none yet */
     size_t next;
     int64_t changed; /* ms since 1970 */
+    int64_t refusals[METRICS_REFUSALS];
 };
 
 struct error_log *error_log_new(void)
@@ -107,6 +109,27 @@ static void add_line(struct text *out, const char *line, size_t len)
     text_add(out, cut ? "...\"" : "\"");
 }
 
+static size_t refusal_of(int num)
+{
+    static const int errnos[] = {
+#define REFUSAL(errno_) [METRICS_REFUSAL_##errno_] = errno_,
+#include "backend/metrics.def"
+#undef REFUSAL
+    };
+    size_t i = 0;
+    while (i < METRICS_REFUSAL_OTHER && errnos[i] != num)
+        i++;
+    return i;
+}
+
+static void keep(struct error_log *log, char *line)
+{
+    free(log->lines[log->next]);
+    log->lines[log->next] = line;
+    log->next = (log->next + 1) % KEPT;
+    log->changed = text_now_ms();
+}
+
 void error_log_add(struct error_log *log, const char *file, const char *line, size_t len,
                    const struct err *err)
 {
@@ -118,15 +141,18 @@ void error_log_add(struct error_log *log, const char *file, const char *line, si
     text_add(&t, " ");
     text_add_printable(&t, err->text); /* it may quote a process' name */
     text_add(&t, "\n");
-    if (t.failed) {
-        text_free(&t);
-        return;
-    }
     LOCK_SCOPE(&log->lock);
-    free(log->lines[log->next]);
-    log->lines[log->next] = t.data;
-    log->next = (log->next + 1) % KEPT;
-    log->changed = text_now_ms();
+    log->refusals[refusal_of(err->num)]++;
+    if (t.failed)
+        text_free(&t);
+    else
+        keep(log, t.data);
+}
+
+void error_log_refusals(struct error_log *log, int64_t counts[METRICS_REFUSALS])
+{
+    LOCK_SCOPE(&log->lock);
+    memcpy(counts, log->refusals, sizeof log->refusals);
 }
 
 int64_t error_log_show(struct error_log *log, struct text *out)

@@ -16,7 +16,7 @@ struct show {
 
 typedef void show_fn(const struct show *s, struct text *out);
 
-show_fn show_readme, show_version, show_health, show_cleanup, show_error_log;
+show_fn show_readme, show_version, show_health, show_metrics, show_cleanup, show_error_log;
 show_fn show_usage_fetch, show_usage_remove, show_usage_cancel, show_usage_retry,
     show_usage_activate, show_usage_deactivate, show_usage_log_level;
 show_fn show_state, show_progress, show_error, show_info, show_rootfs;

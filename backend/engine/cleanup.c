@@ -40,17 +40,21 @@ static void free_cleanup(struct cleanup *c)
     free(c);
 }
 
-static bool is_named(void *ctx, const char *sha256)
+static bool is_named(void *ctx, const char *sha256, int64_t *size)
 {
     const struct engine *e = ctx;
-    return registry_is_named(e->registry, sha256);
+    return registry_is_named(e->registry, sha256, size);
 }
 
 static int scan(struct job *job, struct err *err)
 {
     struct cleanup *c = job->stage.ctx;
+    struct engine *e = job->owner;
+    const struct unused_ask ask = {is_named, e, &job->cancelled};
     point_wait("scan", &job->cancelled);
-    int r = unused_scan(&c->unused, job->stage.paths, is_named, job->owner);
+    int r = unused_scan(&c->unused, job->stage.paths, &ask);
+    if (r == 0)
+        metrics_count_store(&e->metrics, c->unused.census);
     return r < 0 ? err_sys(err, -r, "cannot look through the store") : 0;
 }
 
@@ -159,6 +163,8 @@ static bool remove_item(struct engine *e, struct cleanup *c, const struct unused
         return false;
     text_addf(&c->report, "%s %s %s %lld\n", c->dry_run ? "would-remove" : "removed",
               unused_word(item->kind), item->name, (long long)item->bytes);
+    if (!c->dry_run)
+        metrics_uncount(&e->metrics, unused_census_of(item));
     c->bytes += item->bytes;
     c->gone++;
     return true;

@@ -186,6 +186,7 @@ static void apply_planned(struct engine *e, struct planned *p)
         transition_apply(e, &p->retry);
     } else if (p->made) {
         struct image *image = steal_ptr(p->made);
+        metrics_appears(image);
         registry_add(e->registry, image);
         work_notify(e, BACKEND_APPEARED, image->id, image->name);
         work_resume(e, image);
@@ -388,6 +389,7 @@ static void finish_remove(struct engine *e, struct image *image)
     strcpy(name, image->name);
     work_unready(image);
     uint64_t id = image->id;
+    metrics_vanishes(&e->metrics, image);
     registry_remove(e->registry, image);
     work_notify(e, BACKEND_VANISHED, id, name);
     e->layers_synced = false;

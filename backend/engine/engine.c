@@ -52,8 +52,9 @@ static void set_up(struct engine *e, const struct backend_config *c)
     e->paths = (struct paths){.root = -1, .blobs = -1, .images = -1, .overlays = -1, .active = -1};
     lock_init(&e->inbox_lock, LOCK_ENGINE_INBOX, "inbox");
     lock_init(&e->health_lock, LOCK_HEALTH, "health");
+    metrics_init(&e->metrics);
     lock_cond_init(&e->wake);
-    text_add(&e->health.text, "ok\n");
+    text_add(&e->health.text, HEALTH_OK);
     text_add(&e->cleanup.text, "-\n");
     e->health.changed = e->cleanup.changed = text_now_ms();
 }
@@ -89,7 +90,7 @@ int engine_open(struct engine *e, const struct backend_config *config, struct er
     if ((r = sink_choose(config->sink, &e->paths, &e->settings.sink, err)) < 0)
         return r;
     if (!(e->settings.aheads = aheads_new(config->unpacks)) || registry_open(&e->registry) < 0 ||
-        queue_open(&e->queue, threads, finished, e) < 0)
+        queue_open(&e->queue, threads, finished, e, e->load) < 0)
         return err_sys(err, ENOMEM, "cannot start");
     return recover_run(e, err);
 }
@@ -104,6 +105,34 @@ void engine_set_text(struct engine *e, struct engine_text *shown, struct text *t
     text_free(&shown->text);
     shown->text = *text;
     shown->changed = text_now_ms();
+}
+
+static int64_t in_line(const struct ready *r)
+{
+    return atomic_load(&r->length);
+}
+
+static void add_jobs(struct engine *e, int64_t jobs[METRICS_PER_JOB])
+{
+    static const enum queue_pool pools[METRICS_POOLS] = {
+        [METRICS_POOL_DOWNLOAD] = QUEUE_DOWNLOAD,
+        [METRICS_POOL_UNPACK] = QUEUE_UNPACK,
+        [METRICS_POOL_MOUNT] = QUEUE_MOUNT,
+    };
+    for (size_t i = 0; i < METRICS_POOLS; i++) {
+        jobs[2 * i] = in_line(&e->ready[pools[i]]) + atomic_load(&e->load[pools[i]].waiting);
+        jobs[2 * i + 1] = atomic_load(&e->load[pools[i]].running);
+    }
+    jobs[2 * METRICS_POOL_MOUNT] += in_line(&e->remounts);
+}
+
+void engine_metrics(struct engine *e, struct metrics_values *out)
+{
+    registry_metrics(e->registry, &e->metrics, out);
+    add_jobs(e, &out->of[METRICS_JOBS]);
+    LOCK_SCOPE(&e->health_lock);
+    const char *health = e->health.text.data;
+    out->of[METRICS_HEALTH] = health && strcmp(health, HEALTH_OK) == 0;
 }
 
 /* --- the thread */
@@ -315,5 +344,6 @@ void engine_close(struct engine *e, bool keep_mounts)
     text_free(&e->cleanup.text);
     lock_destroy(&e->inbox_lock);
     lock_destroy(&e->health_lock);
+    metrics_destroy(&e->metrics);
     pthread_cond_destroy(&e->wake);
 }

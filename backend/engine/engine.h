@@ -8,6 +8,7 @@
 #define ENGINE_ENGINE_H
 
 #include "base/lock.h"
+#include "engine/metrics.h"
 #include "engine/queue.h"
 #include "engine/registry.h"
 #include "engine/retry.h"
@@ -29,6 +30,7 @@ struct engine_text {
 struct ready {
     struct image *first, *last;
     struct image *passed; /* up to this one all wait for a server that has enough connections */
+    atomic_llong length;  /* any thread may look */
 };
 
 /* A command on its way: copied in, answered once. */
@@ -87,6 +89,10 @@ struct engine {
     struct job *finished, **last_finished;
     bool stopping;
 
+    /* Any thread. */
+    struct metrics metrics;
+    struct queue_load load[QUEUE_POOLS];
+
     /* Guarded by health_lock. */
     struct lock health_lock;
     struct engine_text health, cleanup;
@@ -98,6 +104,9 @@ void engine_stop(struct engine *e);
 void engine_close(struct engine *e, bool keep_mounts);
 void engine_submit(struct engine *e, const struct backend_command *command, backend_done *done,
                    void *ctx);
+
+/* What was counted, and how it stands. Memory only; any thread. */
+void engine_metrics(struct engine *e, struct metrics_values *out);
 
 /* Takes the text over, if it says anything new. */
 void engine_set_text(struct engine *e, struct engine_text *shown, struct text *text);
@@ -235,6 +244,7 @@ void cleanup_refuse(struct cleanup *line, const struct err *err);
 
 /* --- health.c */
 
+#define HEALTH_OK "ok\n" /* what it reads if nothing is wrong */
 void health_sample(struct engine *e);
 
 /* --- chores.c: what nobody asked for */

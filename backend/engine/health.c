@@ -24,10 +24,15 @@ static void add_room(struct text *health, const char *where, const struct statvf
         text_addf(health, "%lld\n", (long long)least->bytes);
 }
 
-static void sample_room(const char *where, const struct amount *least, struct text *health)
+/* shown: by metrics, which is of the store; or NULL. */
+static void sample_room(const char *where, const struct amount *least, struct text *health,
+                        struct metrics *shown)
 {
     struct statvfs fs;
-    if (statvfs(where, &fs) < 0) {
+    int r = statvfs(where, &fs);
+    if (shown)
+        metrics_disk(shown, r < 0 ? NULL : &fs);
+    if (r < 0) {
         text_addf(health, "free space: %s: %s\n", where, strerror(errno));
         return;
     }
@@ -83,10 +88,10 @@ void health_sample(struct engine *e)
     if (paths_in_place(&e->paths, &err) < 0)
         text_addf(&health, "%s\n", err.text);
     sample_kept(e, &health);
-    sample_room(e->paths.dir, &e->config->min_free, &health);
+    sample_room(e->paths.dir, &e->config->min_free, &health, &e->metrics);
     if (!share_a_disk(e->paths.dir, db_path(e->db)))
-        sample_room(db_path(e->db), &(struct amount){0}, &health);
+        sample_room(db_path(e->db), &(struct amount){0}, &health, NULL);
     if (!health.len)
-        text_add(&health, "ok\n");
+        text_add(&health, HEALTH_OK);
     engine_set_text(e, &e->health, &health);
 }

@@ -13,11 +13,12 @@
 static const struct {
     enum queue_pool pool;
     stage_fn *run;
+    size_t time; /* the histogram of it; 0: none */
 } stages[] = {
-    [FSM_RUN_FETCH] = {QUEUE_DOWNLOAD, fetch_run},
-    [FSM_RUN_UNPACK] = {QUEUE_UNPACK, unpack_run},
-    [FSM_RUN_PUBLISH] = {QUEUE_UNPACK, publish_run},
-    [FSM_RUN_MOUNT] = {QUEUE_MOUNT, activate_run},
+    [FSM_RUN_FETCH] = {QUEUE_DOWNLOAD, fetch_run, METRICS_DOWNLOAD_TIME},
+    [FSM_RUN_UNPACK] = {QUEUE_UNPACK, unpack_run, METRICS_UNPACK_TIME},
+    [FSM_RUN_PUBLISH] = {QUEUE_UNPACK, publish_run, 0},
+    [FSM_RUN_MOUNT] = {QUEUE_MOUNT, activate_run, METRICS_ACTIVATION_TIME},
 };
 
 static void make_key(char key[static QUEUE_KEY_MAX], const struct image *image,
@@ -80,6 +81,7 @@ struct job *job_new(struct engine *e, const struct image *image, enum queue_pool
     job->stage.paths = &e->paths;
     job->stage.settings = &e->settings;
     job->stage.cancel_fd = -1;
+    job->came = -1;
     job->result = (struct stage_result){.size = -1, .entries = -1, .bytes = -1, .skipped = -1};
     if (image) {
         make_key(job->key, image, pool);
@@ -121,11 +123,21 @@ void job_ended(struct engine *e, const struct job *job)
         }
 }
 
+/* The first word of a request comes before its first byte. */
+static void count_bytes(struct engine *e, struct job *job, int64_t done)
+{
+    if (job->came >= 0 && done > job->came)
+        metrics_add(&e->metrics, METRICS_DOWNLOADED, done - job->came);
+    job->came = done;
+}
+
 static void report_progress(void *ctx, int64_t done, int64_t total)
 {
     struct job *job = ctx;
     struct engine *e = job->owner;
     int64_t now = text_monotonic_ms();
+    if (job->stage_run == fetch_run)
+        count_bytes(e, job, done);
     if (now < job->told_until && done != total)
         return;
     size_t names =
@@ -133,14 +145,31 @@ static void report_progress(void *ctx, int64_t done, int64_t total)
     job->told_until = now + (int64_t)(names / TELL_NAMES_A_MS);
 }
 
+static void count_success(struct engine *e, const struct job *job, int64_t us)
+{
+    if (job->result.found == STAGE_FOUND_NOTHING) {
+        if (job->time)
+            metrics_observe(&e->metrics, job->time, us);
+        if (job->stage_run == unpack_run)
+            metrics_add(&e->metrics, METRICS_UNPACKED, job->result.bytes);
+    } else if (job->stage_run == fetch_run) {
+        bool blob = job->result.found == STAGE_FOUND_BLOB;
+        metrics_add(&e->metrics,
+                    METRICS_CACHE_HITS + (blob ? METRICS_CACHE_BLOB : METRICS_CACHE_IMAGE), 1);
+    }
+}
+
 static int run_stage(struct job *job, struct err *err)
 {
     point_wait(fsm_state_word((enum fsm_state)job->state), &job->cancelled);
     if (atomic_load(&job->cancelled))
         return -ECANCELED;
+    int64_t begun = metrics_clock();
     int r = job->stage_run(&job->stage, &job->result, err);
     if (r < 0)
         space_explain(err, &job->result.need, job->stage.paths->dir);
+    else
+        count_success(job->owner, job, metrics_clock() - begun);
     return r;
 }
 
@@ -172,6 +201,7 @@ void job_start(struct engine *e, struct image *image, enum fsm_stage stage)
         return;
     }
     job->stage_run = stages[stage].run;
+    job->time = stages[stage].time;
     job->stage.progress = report_progress;
     job->stage.ctx = job;
     if (!job_has_leader(e, image, job->pool))

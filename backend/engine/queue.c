@@ -12,6 +12,7 @@ struct line {
     struct job *first, **last; /* waiting */
     struct job *running;
     pthread_cond_t wake;
+    struct queue_load *load;
     pthread_t *threads;
     int64_t want, started; /* threads */
 };
@@ -25,7 +26,8 @@ struct queue {
 };
 
 int queue_open(struct queue **out, const int64_t threads[QUEUE_POOLS],
-               void (*done)(void *ctx, struct job *job), void *ctx)
+               void (*done)(void *ctx, struct job *job), void *ctx,
+               struct queue_load load[QUEUE_POOLS])
 {
     struct queue *q = calloc(1, sizeof *q);
     if (!q)
@@ -38,6 +40,7 @@ int queue_open(struct queue **out, const int64_t threads[QUEUE_POOLS],
         l->queue = q;
         l->last = &l->first;
         l->want = threads[p];
+        l->load = &load[p];
         lock_cond_init(&l->wake);
         if (!(l->threads = calloc((size_t)threads[p], sizeof *l->threads))) {
             queue_close(q, NULL);
@@ -66,6 +69,8 @@ static struct job *take(struct line *l)
         *p = job->next;
         if (!job->next)
             l->last = p;
+        l->load->waiting--;
+        l->load->running++;
         job->running = true;
         job->next = l->running;
         l->running = job;
@@ -81,6 +86,7 @@ static void leave(struct line *l, struct job *job)
         p = &(*p)->next;
     *p = job->next;
     job->next = NULL;
+    l->load->running--;
 }
 
 static void run(struct job *job)
@@ -142,6 +148,7 @@ void queue_push(struct queue *q, struct job *job)
     job->next = NULL;
     *l->last = job;
     l->last = &job->next;
+    l->load->waiting++;
     pthread_cond_signal(&l->wake);
 }
 
@@ -166,6 +173,7 @@ bool queue_cancel(struct queue *q, struct job *job)
     *p = job->next;
     if (!job->next)
         l->last = p;
+    l->load->waiting--;
     return true;
 }
 
@@ -191,6 +199,7 @@ void queue_close(struct queue *q, void (*drop)(struct job *job))
             pthread_join(l->threads[t], NULL);
         for (struct job *j = l->first, *next; j; j = next) {
             next = j->next;
+            l->load->waiting--;
             drop(j);
         }
         free(l->threads);

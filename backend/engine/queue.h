@@ -26,8 +26,10 @@ struct job {
     struct stage_job stage;                       /* likewise, but for cancel_fd: the queue's,
                                                      open while it runs */
     stage_fn *stage_run;
+    size_t time; /* likewise */
     int state;
     int64_t told_until; /* likewise */
+    int64_t came;       /* likewise */
     bool back;          /* likewise: it ran, and is the owner's again */
 
     /* Set by the run. */
@@ -41,11 +43,18 @@ struct job {
     struct job *next;
 };
 
+/* How many jobs of a pool wait, or run; any thread may look. */
+struct queue_load {
+    atomic_llong waiting, running;
+};
+
 struct queue;
 
-/* done gets every job that ran, on its worker's thread, and owns it from then on. */
+/* done gets every job that ran, on its worker's thread, and owns it from then on. load is the
+ * caller's, zeroed, and kept up to date. */
 int queue_open(struct queue **queue, const int64_t threads[QUEUE_POOLS],
-               void (*done)(void *ctx, struct job *job), void *ctx);
+               void (*done)(void *ctx, struct job *job), void *ctx,
+               struct queue_load load[QUEUE_POOLS]);
 int queue_start(struct queue *queue);
 
 /* Joins the threads once their jobs have ended (cancel them first); frees what never ran with

@@ -22,6 +22,7 @@ static int load(void *ctx, const struct images_row *row)
     struct image *image = registry_image(row);
     if (!image)
         return -EINVAL;
+    metrics_appears(image);
     registry_add(e->registry, image);
     return 0;
 }

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/lock.h"
+#include "engine/metrics.h"
 #include "stages/fetch/fetch.h"
 
 #include <string.h>
@@ -11,7 +12,8 @@ struct registry {
     struct registry_link **buckets[REGISTRY_INDEXES];
     size_t size; /* buckets of each index, a power of two */
     size_t count, underway;
-    int64_t changed; /* ms: the last one that came or went */
+    int64_t states[FSM_STATES]; /* images in each: their sum is count */
+    int64_t changed;            /* ms: the last one that came or went */
 };
 
 #define FIRST_SIZE 256
@@ -146,9 +148,16 @@ struct image *registry_next(struct registry *r, struct image *after)
     return NULL;
 }
 
-static size_t is_underway(const struct image *i)
+bool registry_is_underway(const struct image *i)
 {
     return fsm_is_underway(i->state) && !(i->state == FSM_STORED && i->want_stored);
+}
+
+static void tally(struct registry *r, const struct image *i, int n)
+{
+    r->states[i->state] += n;
+    if (registry_is_underway(i))
+        r->underway += (size_t)n;
 }
 
 void registry_add(struct registry *r, struct image *image)
@@ -163,7 +172,7 @@ void registry_add(struct registry *r, struct image *image)
         image->links[i] = (struct registry_link){.image = image, .hash = hashes[i]};
         insert(r, (enum registry_index)i, &image->links[i]);
     }
-    r->underway += is_underway(image);
+    tally(r, image, 1);
     r->changed = text_now_ms();
     if (++r->count > r->size)
         grow(r);
@@ -175,7 +184,7 @@ void registry_remove(struct registry *r, struct image *image)
     for (size_t i = 0; i < REGISTRY_INDEXES; i++)
         extract(r, (enum registry_index)i, &image->links[i]);
     r->count--;
-    r->underway -= is_underway(image);
+    tally(r, image, -1);
     r->changed = text_now_ms();
     lock_release(&r->lock);
     registry_free_image(image);
@@ -189,12 +198,12 @@ size_t registry_underway(const struct registry *r)
 void registry_edit(struct registry *r, const struct image *image)
 {
     lock_take(&r->lock);
-    r->underway -= is_underway(image);
+    tally(r, image, -1);
 }
 
 void registry_publish(struct registry *r, const struct image *image)
 {
-    r->underway += is_underway(image);
+    tally(r, image, 1);
     lock_release(&r->lock);
 }
 
@@ -407,10 +416,23 @@ size_t registry_progress(struct registry *r, const char *sha256, enum fsm_state 
     return names;
 }
 
-bool registry_is_named(struct registry *r, const char *sha256)
+bool registry_is_named(struct registry *r, const char *sha256, int64_t *size)
 {
     LOCK_SCOPE(&r->lock);
-    return registry_next_of_digest(r, sha256, NULL);
+    struct image *i = registry_next_of_digest(r, sha256, NULL);
+    bool named = i;
+    for (*size = -1; i && *size < 0; i = registry_next_of_digest(r, sha256, i))
+        *size = i->size;
+    return named;
+}
+
+void registry_metrics(struct registry *r, struct metrics *metrics, struct metrics_values *out)
+{
+    _Static_assert(METRICS_STATES == FSM_STATES, "metrics.h and fsm.def differ");
+    LOCK_SCOPE(&r->lock);
+    metrics_copy(metrics, out);
+    memcpy(&out->of[METRICS_IMAGES], r->states, sizeof r->states);
+    out->of[METRICS_UNDERWAY] = (int64_t)r->underway;
 }
 
 void registry_hide_rootfs(struct registry *r, uint64_t id, bool hide)

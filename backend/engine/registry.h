@@ -12,6 +12,8 @@
 #include "store/paths.h"
 
 struct image;
+struct metrics;
+struct metrics_values;
 
 struct registry_link {
     struct registry_link *next;
@@ -56,7 +58,8 @@ struct image {
     int64_t due;            /* monotonic ms of the next attempt; 0: none */
     struct ready *ready_in; /* the line in which it waits to be claimed; NULL: in none */
     struct image *ready_before, *ready_after;
-    bool looked_at; /* in that line, for whom it might follow */
+    bool looked_at;        /* in that line, for whom it might follow */
+    int64_t fetched_since; /* metrics_clock(): the fetch that is to end; 0: none is */
 
     struct registry_link links[REGISTRY_INDEXES];
 };
@@ -81,7 +84,9 @@ struct image *registry_next(struct registry *registry, struct image *after);
 struct image *registry_next_of_digest(struct registry *registry, const char *sha256,
                                       struct image *after);
 
-/* How many images CANCEL fits, as published: counted, not looked for. */
+/* Does CANCEL fit it? */
+bool registry_is_underway(const struct image *image);
+/* How many images it fits, as published: counted, not looked for. */
 size_t registry_underway(const struct registry *registry);
 
 /* Around a change of that image. */
@@ -109,8 +114,11 @@ size_t registry_progress(struct registry *registry, const char *sha256, enum fsm
 /* The link goes before what it points to does; it is back with the next change of the image. */
 void registry_hide_rootfs(struct registry *registry, uint64_t id, bool hide);
 
-/* Does any name refer to that digest? */
-bool registry_is_named(struct registry *registry, const char *sha256);
+/* Does any name refer to that digest? *size is its archive's, -1 if that is not known. */
+bool registry_is_named(struct registry *registry, const char *sha256, int64_t *size);
+/* All that was counted, and how many images are in which state at that very moment. */
+void registry_metrics(struct registry *registry, struct metrics *metrics,
+                      struct metrics_values *out);
 bool registry_view(struct registry *registry, uint64_t id, struct backend_view *view);
 bool registry_find(struct registry *registry, const char *name, uint64_t *id);
 bool registry_exists(struct registry *registry, uint64_t id, bool *rootfs);

@@ -78,6 +78,7 @@ static void publish(struct engine *e, struct image *image, const struct image *n
     replace(&image->shown_url, next->shown_url);
     image->server = next->server;
     replace(&image->error, next->error);
+    metrics_changes(&e->metrics, image, next);
     image->state = next->state;
     image->want_stored = next->want_stored;
     image->code = next->code;

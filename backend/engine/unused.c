@@ -119,40 +119,59 @@ static int64_t image_bytes(int images, const char *name)
     return result.bytes > 0 ? result.bytes : 0;
 }
 
-struct scan {
-    struct unused *unused;
-    bool (*needed)(void *ctx, const char *sha256);
-    void *ctx;
-};
+struct unused_census unused_census_of(const struct unused_item *item)
+{
+    bool blob = item->kind == UNUSED_BLOB;
+    return (struct unused_census){
+        .blobs = blob,
+        .blob_bytes = blob ? item->size : 0,
+        .images = item->kind == UNUSED_IMAGE,
+    };
+}
 
-static int look_at(const struct scan *s, bool image, int dirfd, const char *name)
+static void count(struct unused *u, const struct unused_item *item)
+{
+    struct unused_census one = unused_census_of(item);
+    u->census.blobs += one.blobs;
+    u->census.blob_bytes += one.blob_bytes;
+    u->census.images += one.images;
+}
+
+static int look_at(struct unused *u, const struct unused_ask *ask, int dirfd, bool image,
+                   const char *name)
 {
     struct unused_item item;
     struct stat st;
-    if (!unused_parse(&item, image, name) || s->needed(s->ctx, item.sha256) ||
-        fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    if (!unused_parse(&item, image, name))
+        return 0;
+    bool needed = ask->needed(ask->ctx, item.sha256, &item.size);
+    bool known = needed && (item.kind != UNUSED_BLOB || item.size >= 0);
+    if (!known && fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    if (!known)
+        item.size = st.st_size;
+    count(u, &item);
+    if (needed)
         return 0;
     item.bytes = image ? image_bytes(dirfd, name) : space_taken(&st);
     item.used = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
-    return unused_add(s->unused, &item);
+    return unused_add(u, &item);
 }
 
-static int scan_dir(const struct scan *s, bool image, int dirfd)
+static int scan_dir(struct unused *u, const struct unused_ask *ask, int dirfd, bool image)
 {
     DIR *dir CLEANUP_CLOSEDIR = io_list(dirfd);
     int r = dir ? 0 : -errno;
     for (struct dirent *d; r == 0 && (d = readdir(dir));)
-        r = look_at(s, image, dirfd, d->d_name);
+        r = atomic_load(ask->cancelled) ? -ECANCELED : look_at(u, ask, dirfd, image, d->d_name);
     return r;
 }
 
-int unused_scan(struct unused *u, const struct paths *paths,
-                bool (*needed)(void *ctx, const char *sha256), void *ctx)
+int unused_scan(struct unused *u, const struct paths *paths, const struct unused_ask *ask)
 {
-    const struct scan s = {.unused = u, .needed = needed, .ctx = ctx};
-    int r = scan_dir(&s, false, paths->blobs);
+    int r = scan_dir(u, ask, paths->blobs, false);
     if (r == 0)
-        r = scan_dir(&s, true, paths->images);
+        r = scan_dir(u, ask, paths->images, true);
     if (r == 0)
         unused_sort(u);
     return r;

@@ -6,6 +6,7 @@
 
 #include "store/paths.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,13 +20,28 @@ struct unused_item {
     char name[PATHS_KEY_MAX + 16]; /* in blobs/ or images/ */
     char sha256[PATHS_DIGEST_LEN + 1];
     int64_t bytes; /* that it takes up on disk */
+    int64_t size;  /* of a blob: that it holds */
     int64_t used;  /* ms since 1970: when the last name let go of the digest */
+};
+
+/* What the store holds, needed or not, but for what is not whole. */
+struct unused_census {
+    int64_t blobs, blob_bytes, images;
 };
 
 /* Zeroed: none. */
 struct unused {
     struct unused_item *items;
     size_t count, capacity;
+    struct unused_census census; /* of all that the scan saw */
+};
+
+/* Who is asked during a scan; any thread. */
+struct unused_ask {
+    /* Is the digest needed? Then *size is its blob's if that is known, else -1. */
+    bool (*needed)(void *ctx, const char *sha256, int64_t *size);
+    void *ctx;
+    const atomic_bool *cancelled; /* the scan ends soon, with -ECANCELED */
 };
 
 void unused_free(struct unused *u);
@@ -49,10 +65,11 @@ bool unused_goes(const struct unused_item *item, int64_t before, int64_t wanted,
 /* What FILE of an entry of images/, whole or in the trash, takes up on disk; -1: it has none. */
 int64_t unused_file_bytes(int images, const char *name, const char *file);
 
-/* All that there is of digests that are not needed, sorted. Reads the disk; any thread. 0 or a
- * negative errno. */
-int unused_scan(struct unused *u, const struct paths *paths,
-                bool (*needed)(void *ctx, const char *sha256), void *ctx);
+/* All that there is of digests that are not needed, sorted. Reads the disk, but nothing of what is
+ * needed; any thread. 0 or a negative errno. */
+int unused_scan(struct unused *u, const struct paths *paths, const struct unused_ask *ask);
+/* What goes with the item. Pure. */
+struct unused_census unused_census_of(const struct unused_item *item);
 
 /* Out of the way, to be removed by the next sweep, together with its mount. Two renames may happen
  * at a time; -ENOENT: it has gone already. */

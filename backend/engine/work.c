@@ -40,6 +40,7 @@ static void line_up(struct ready *r, struct image *image)
     image->ready_after = NULL;
     *(r->last ? &r->last->ready_after : &r->first) = image;
     r->last = image;
+    r->length++;
 }
 
 void work_unready(struct image *image)
@@ -51,6 +52,7 @@ void work_unready(struct image *image)
     *(image->ready_after ? &image->ready_after->ready_before : &r->last) = image->ready_before;
     if (r->passed == image)
         r->passed = image->ready_before;
+    r->length--;
     image->ready_in = NULL;
 }
 
@@ -108,6 +110,7 @@ void work_return(struct engine *e, struct image *image)
     image->ready_after = r->first;
     *(r->first ? &r->first->ready_before : &r->last) = image;
     r->first = image;
+    r->length++;
 }
 
 void work_hasten(struct engine *e, struct image *image)
@@ -333,6 +336,7 @@ static void begin_attempt(struct engine *e, struct image *image)
         registry_edit(e->registry, image);
         image->attempts++;
         image->next_retry = 0;
+        metrics_add(&e->metrics, METRICS_RETRIES, 1);
         registry_publish(e->registry, image);
     }
     work_resume(e, image);

@@ -51,6 +51,9 @@ enum stage_retry {
     RETRY_SCRATCH, /* what was there is discarded, and fetched anew: once, at once */
 };
 
+/* What was there, so that the stage had nothing to do: what it makes, or what is made of that. */
+enum stage_found { STAGE_FOUND_NOTHING, STAGE_FOUND_BLOB, STAGE_FOUND_IMAGE };
+
 /* Zeroed before the run; -1 where unknown. Filled as far as the stage knows, also on failure. */
 struct stage_result {
     enum format format;
@@ -59,6 +62,7 @@ struct stage_result {
     int64_t bytes;    /* of contents unpacked */
     int64_t skipped;  /* entries that the policy left out */
     const char *sink; /* the name of the image's; NULL: not known */
+    enum stage_found found;
     enum stage_retry retry;
     int64_t retry_after;    /* ms that the server asked for; 0: it did not */
     struct space_need need; /* room that it takes, as far as the stage knows */

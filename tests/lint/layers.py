@@ -14,10 +14,11 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 # itself. The folders of what is included are looked up from ROOT, then from ROOT/backend.
 ROOMS = {
     "client": ("fs/client/*", {"base"}),
-    "fs": ("fs/*", {"backend.h", "base"}),
-    "backend.h": ("backend/backend.h", {"base"}),
+    "fs": ("fs/*", {"backend.h", "metrics", "base"}),
+    "backend.h": ("backend/backend.h", {"metrics", "base"}),
     "backend": ("backend/backend.c", {"backend.h", "engine", "stages", "base"}),
-    "engine": ("backend/engine/*", {"backend.h", "stages", "store", "base"}),
+    "metrics": ("backend/metrics.*", {"base"}),
+    "engine": ("backend/engine/*", {"backend.h", "metrics", "stages", "store", "base"}),
     "stages": ("backend/stages/*", {"store", "base"}),
     "store": ("backend/store/*", {"base"}),
     "helper": ("backend/helper/*", {"base"}),

@@ -22,6 +22,7 @@ static struct {
 } t = {.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER};
 
 static struct job jobs[64];
+static struct queue_load load[QUEUE_POOLS];
 
 static void wait_until(const int *count, int at_least)
 {
@@ -74,7 +75,7 @@ static int run(struct job *job, struct err *err)
 static void open_queue(int64_t downloads, int64_t others)
 {
     const int64_t threads[QUEUE_POOLS] = {downloads, others, others, others};
-    cr_assert_eq(queue_open(&t.queue, threads, done, &t), 0);
+    cr_assert_eq(queue_open(&t.queue, threads, done, &t, load), 0);
 }
 
 static void push(int tag, enum queue_pool pool, const char *key)

@@ -1,4 +1,4 @@
-#include "engine/registry.h"
+#include "engine/metrics.h"
 
 #include "base/cleanup.h"
 
@@ -62,6 +62,55 @@ static struct backend_view *view_of(uint64_t id)
     return &view;
 }
 
+static struct metrics metrics;
+
+/* As one word: how many of each state, then how many are under way. */
+static const char *states(void)
+{
+    static char word[64];
+    struct metrics_values values;
+    registry_metrics(r, &metrics, &values);
+    size_t n = 0;
+    for (size_t i = 0; i < METRICS_STATES; i++)
+        n += (size_t)sprintf(word + n, "%d", (int)values.of[METRICS_IMAGES + i]);
+    sprintf(word + n, "/%d", (int)values.of[METRICS_UNDERWAY]);
+    return word;
+}
+
+Test(registry, images_are_counted_by_state)
+{
+    metrics_init(&metrics);
+    cr_expect_str_eq(states(), "000000000/0");
+    struct image *web = add(7, "web", A, "NEW"), *db = add(8, "db", B, "ACTIVE");
+    add(9, "old", B, "FAILED");
+    cr_expect_str_eq(states(), "100000011/1");
+    registry_edit(r, web);
+    web->state = FSM_STORED;
+    registry_publish(r, web);
+    cr_expect_str_eq(states(), "000001011/1");
+    registry_edit(r, web);
+    web->want_stored = true;
+    registry_publish(r, web);
+    cr_expect_str_eq(states(), "000001011/0");
+    registry_remove(r, db);
+    registry_remove(r, web);
+    cr_expect_str_eq(states(), "000000001/0");
+    metrics_destroy(&metrics);
+}
+
+Test(registry, a_digests_size_is_what_one_of_its_names_knows)
+{
+    int64_t size = 0;
+    cr_expect(!registry_is_named(r, A, &size) && size == -1);
+    struct image *first = add(7, "one", A, "NEW"), *second = add(8, "two", A, "NEW");
+    cr_expect(registry_is_named(r, A, &size) && size == -1);
+    first->size = 12;
+    cr_expect(registry_is_named(r, A, &size) && size == 12);
+    first->size = -1;
+    second->size = 12;
+    cr_expect(registry_is_named(r, A, &size) && size == 12);
+}
+
 Test(registry, what_is_added_is_found_until_it_is_removed)
 {
     uint64_t id = 0;
@@ -74,9 +123,10 @@ Test(registry, what_is_added_is_found_until_it_is_removed)
     cr_assert(registry_get(r, 7) == web && registry_named(r, "db") == db);
     cr_assert(registry_exists(r, 7, &rootfs) && !rootfs);
     cr_assert(registry_exists(r, 8, &rootfs) && rootfs);
-    cr_assert(registry_is_named(r, A) && registry_is_named(r, B));
+    int64_t size;
+    cr_assert(registry_is_named(r, A, &size) && registry_is_named(r, B, &size));
     registry_remove(r, web);
-    cr_assert(!registry_is_named(r, A) && registry_is_named(r, B));
+    cr_assert(!registry_is_named(r, A, &size) && registry_is_named(r, B, &size));
     cr_assert_not(registry_find(r, "web", &id));
     cr_assert_null(registry_get(r, 7));
     rootfs = true;

@@ -171,10 +171,21 @@ static void close_store(void)
     cr_assert_eq(system(command), 0);
 }
 
-static bool is_digest(void *ctx, const char *sha256)
+static atomic_bool cancelled;
+
+/* The first letters of what is needed; behind each a digit, the blob's size, or `?`. */
+static bool is_digest(void *ctx, const char *sha256, int64_t *size)
 {
-    return *sha256 == *(const char *)ctx;
+    for (const char *word = ctx; *word; word += 2)
+        if (*sha256 == *word) {
+            *size = word[1] == '?' ? -1 : word[1] - '0';
+            return true;
+        }
+    *size = -1;
+    return false;
 }
+
+static const struct unused_ask ask = {is_digest, (char[]){"c7d?"}, &cancelled};
 
 Test(unused_disk, is_scanned, .init = open_store, .fini = close_store)
 {
@@ -189,7 +200,7 @@ Test(unused_disk, is_scanned, .init = open_store, .fini = close_store)
     set_used(p.images, name_of('b', ""), 1000);
     make_file(p.blobs, name_of('c', ".tar"), 4096);
     make_image('c', "image", "needed");
-    cr_assert_eq(unused_scan(&u, &p, is_digest, (char[]){"c"}), 0);
+    cr_assert_eq(unused_scan(&u, &p, &ask), 0);
     cr_assert_eq(u.count, 3);
     cr_expect_eq(u.items[0].kind, UNUSED_BLOB);
     cr_expect_eq(u.items[0].bytes, 40960);
@@ -198,6 +209,44 @@ Test(unused_disk, is_scanned, .init = open_store, .fini = close_store)
     cr_expect_leq(u.items[1].bytes, 65536);
     cr_expect_eq(u.items[2].bytes, 123456789, "what its info says");
     cr_expect_eq(u.items[2].used, 2000000);
+    unused_free(&u);
+}
+
+/* Sizes of what is needed are who asks's to know; only where it does not are they looked up. */
+Test(unused_disk, is_counted_on_the_way, .init = open_store, .fini = close_store)
+{
+    struct unused u = {0};
+    make_file(p.blobs, name_of('b', ".tar"), 40960);
+    make_file(p.blobs, name_of('c', ".tar"), 4096);
+    make_file(p.blobs, name_of('d', ".tar.gz"), 8192);
+    make_file(p.blobs, name_of('e', ".part"), 4096);
+    make_file(p.blobs, ".trash-1-2", 4096);
+    make_image('b', "image", "");
+    make_image('c', "image", "");
+    cr_assert_eq(mkdirat(p.images, name_of('e', ".part"), 0700), 0);
+    cr_assert_eq(unused_scan(&u, &p, &ask), 0);
+    cr_expect_eq(u.census.blobs, 3);
+    cr_expect_eq(u.census.blob_bytes, 40960 + 7 + 8192);
+    cr_expect_eq(u.census.images, 2);
+    struct unused_census all = {0};
+    for (size_t i = 0; i < u.count; i++) {
+        struct unused_census one = unused_census_of(&u.items[i]);
+        all.blobs += one.blobs;
+        all.blob_bytes += one.blob_bytes;
+        all.images += one.images;
+    }
+    cr_expect(all.blobs == 1 && all.blob_bytes == 40960 && all.images == 1, "what is not needed");
+    unused_free(&u);
+}
+
+Test(unused_disk, is_not_scanned_to_the_end_once_nobody_waits, .init = open_store,
+     .fini = close_store)
+{
+    struct unused u = {0};
+    make_file(p.blobs, name_of('b', ".tar"), 4096);
+    atomic_store(&cancelled, true);
+    cr_expect_eq(unused_scan(&u, &p, &ask), -ECANCELED);
+    cr_expect_eq(u.count, 0);
     unused_free(&u);
 }
 

@@ -90,6 +90,7 @@ static const struct {
     {"README", S_IFREG | 0444, CONTROL_NONE},
     {"version", S_IFREG | 0444, CONTROL_NONE},
     {"health", S_IFREG | 0444, CONTROL_NONE},
+    {"metrics", S_IFREG | 0444, CONTROL_NONE},
     {"ctl", S_IFDIR | 0555, CONTROL_NONE},
     {"ctl/fetch", S_IFREG | 0600, CONTROL_FETCH},
     {"ctl/remove", S_IFREG | 0600, CONTROL_REMOVE},

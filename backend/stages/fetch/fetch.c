@@ -219,8 +219,10 @@ static int find(const struct stage_job *job, struct stage_result *result, struct
     char image[PATHS_FILE_MAX];
     struct stage_result known = *result;
     result->format = paths_find_blob(job->paths, job->sha256, &result->size);
-    if (result->format != FORMAT_UNKNOWN)
+    if (result->format != FORMAT_UNKNOWN) {
+        result->found = STAGE_FOUND_BLOB;
         return 1;
+    }
     if (errno != ENOENT)
         return err_sys(err, errno, "cannot look for the blob");
     paths_image(image, job->sha256, job->policy);
@@ -230,6 +232,7 @@ static int find(const struct stage_job *job, struct stage_result *result, struct
         known.size < 0)
         return 0;
     *result = known;
+    result->found = STAGE_FOUND_IMAGE;
     return 1;
 }
 

@@ -301,6 +301,7 @@ int unpack_run(const struct stage_job *job, struct stage_result *result, struct 
     paths_image_part(part, job->sha256, job->policy);
     if (lower_is_there(job->paths, job->sha256, job->policy)) {
         info_read(job->paths->images, image, result, NULL);
+        result->found = STAGE_FOUND_IMAGE;
         return 0;
     }
     if (errno != ENOENT)
@@ -311,8 +312,10 @@ int unpack_run(const struct stage_job *job, struct stage_result *result, struct 
         return gone;
     /* Another name's run made it whole just now, and that name is about to publish it. */
     bool this_boot = false;
-    if (info_read(job->paths->images, part, result, &this_boot) == 0 && this_boot)
+    if (info_read(job->paths->images, part, result, &this_boot) == 0 && this_boot) {
+        result->found = STAGE_FOUND_IMAGE;
         return 0;
+    }
     result->entries = result->bytes = result->skipped = -1;
     if (ahead_take(job, result))
         return 0;
