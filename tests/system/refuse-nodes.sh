@@ -19,7 +19,7 @@ for dir in '' ctl/ images/ images/web/; do
     refuses EPERM "${dir}new" symlink /etc "$mnt/${dir}new"
     refuses EPERM "${dir}new" link "$mnt/README" "$mnt/${dir}new"
 done
-for file in README version health ctl/{fetch,remove,error_log} images/web/{state,progress,error,info,rootfs}; do
+for file in README version health metrics ctl/{fetch,remove,error_log} images/web/{state,progress,error,info,rootfs}; do
     no unlink "$mnt/$file"
     no rename "$mnt/$file" "$mnt/images/x"
     no rename "$mnt/$file" "$mnt/x"
@@ -31,7 +31,7 @@ no rename "$mnt/images/web" "$mnt/images/other"
 no rename "$mnt/images/web/state" "$mnt/images/web/error"
 no rmdir "$mnt/images"
 no rmdir "$mnt/ctl"
-for file in README version health images/web/{state,progress,error,info}; do
+for file in README version health metrics images/web/{state,progress,error,info}; do
     no write "$mnt/$file" x
     no truncate "$mnt/$file" 0
     no chmod "$mnt/$file" 666
