@@ -51,7 +51,7 @@ write_nonsense()
 
 read_files()
 {
-    cat "$mnt"/images/*/{state,progress,error,info} "$mnt"/{README,health,version} \
+    cat "$mnt"/images/*/{state,progress,error,info} "$mnt"/{README,health,metrics,version} \
         "$mnt"/ctl/{fetch,cleanup,error_log} >/dev/null
 }
 
