@@ -138,8 +138,33 @@ static void look_at_all(void)
     }
 }
 
+/* What is counted only rises, and how it stands is never out of bounds. */
+static void check_metrics(struct metrics_values *before)
+{
+    struct metrics_values values;
+    int64_t images = 0;
+    backend_metrics(w.backend, &values);
+    for (size_t i = 0; i < METRICS_STATES; i++) {
+        images += values.of[METRICS_IMAGES + i];
+        if (values.of[METRICS_IMAGES + i] < 0)
+            fail("%lld images are %s", (long long)values.of[METRICS_IMAGES + i],
+                 backend_state_word(i));
+    }
+    if (images > NAMES || values.of[METRICS_UNDERWAY] > images)
+        fail("%lld of %lld images are under way", (long long)values.of[METRICS_UNDERWAY],
+             (long long)images);
+    for (size_t i = METRICS_JOBS; i <= METRICS_LAST_OF_JOBS; i++)
+        if (values.of[i] < 0)
+            fail("jobs: %lld", (long long)values.of[i]);
+    for (size_t i = METRICS_FETCHES; i <= METRICS_LAST_OF_FETCH_TIME; i++)
+        if (values.of[i] < before->of[i])
+            fail("series %zu falls to %lld", i, (long long)values.of[i]);
+    *before = values;
+}
+
 static void *read_much(void *arg)
 {
+    struct metrics_values before = {0};
     while (!over) {
         struct text text CLEANUP_TEXT = {0};
         size_t count;
@@ -152,6 +177,7 @@ static void *read_much(void *arg)
         backend_count(w.backend, &count, &changed);
         backend_health(w.backend, &text);
         backend_cleanup(w.backend, &text);
+        check_metrics(&before);
         if (count > NAMES || !text.len)
             fail("%zu images; health and cleanup: '%s'", count, text.len ? text.data : "");
         looks++;
