@@ -340,18 +340,6 @@ info()
     sed -n "s/^$2 //p" "$mnt/images/$1/info"
 }
 
-# metric NAME[{LABELS}]: what metrics says of it, a line a series; NAME without imgstorefs_ and a
-# regular expression, as LABELS are. metric_sum NAME…: of all of them.
-metric()
-{
-    sed -n "s/^imgstorefs_$1 //p" "$mnt/metrics"
-}
-
-metric_sum()
-{
-    metric "$1" | awk '{ sum += $1 } END { print sum + 0 }'
-}
-
 # fetch URL SHA256 [NAME]
 fetch()
 {

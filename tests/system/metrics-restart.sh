@@ -2,6 +2,7 @@
 # metrics-restart STATE: what a restart finds in that state counts once it is ACTIVE, with the time from
 # the start on; what was counted before does not count again, nor does what is only mounted again.
 . "${0%/*}/functions.sh"
+. "${0%/*}/metrics_functions.sh"
 needs_mounts
 needs_test_points
 start_httpd

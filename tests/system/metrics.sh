@@ -1,15 +1,11 @@
 #!/usr/bin/env bash
 # metrics counts what was asked for by how it ended, exactly, and agrees with what the tree says.
 . "${0%/*}/functions.sh"
+. "${0%/*}/metrics_functions.sh"
 needs_mounts
 start_httpd
 start_daemon -o attempts=2
 
-# counts NAME[{LABELS}] VALUE
-counts()
-{
-    is "$1" "$(metric "$1")" "$2"
-}
 # ended OUTCOME CODE TIMES
 ended()
 {
@@ -61,7 +57,11 @@ sum=$(make_image slow tar.gz 1000)
 fetch "$httpd/slow/slow.tar.gz?bps=1000" "$sum" slow
 wait_state slow DOWNLOADING
 counts images_underway 1
-counts 'jobs{pool="download",state="running"}' 1
+is_at_it()
+{
+    [ "$(metric 'jobs{pool="download",state="running"}')" = 1 ]
+}
+eventually 5 is_at_it
 succeeds write "$mnt/ctl/cancel" 'slow\n'
 ended cancelled cancelled 1
 counts images_underway 0
@@ -97,6 +97,7 @@ for count in EINVAL:1 EBUSY:1 EEXIST:1 ENOENT:2 EPERM:2 ENOSPC:0 other:0; do
 done
 
 # What the store holds, as of the last cleanup.
+eventually 10 nothing_left_over
 succeeds write "$mnt/ctl/cleanup" 'dry-run\n'
 counts blobs "$(ls "$store/blobs" | wc -l)"
 counts blob_bytes "$(cat "$store"/blobs/* | wc -c)"
