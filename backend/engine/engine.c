@@ -49,7 +49,7 @@ static void set_up(struct engine *e, const struct backend_config *c)
     e->limit[QUEUE_DOWNLOAD] = c->downloads;
     e->limit[QUEUE_UNPACK] = c->unpacks;
     e->limit[QUEUE_MOUNT] = ENGINE_WORKERS_MAX; /* the line is the queue's */
-    e->paths = (struct paths){.root = -1, .blobs = -1, .images = -1, .overlays = -1, .active = -1};
+    e->paths = PATHS_NONE;
     lock_init(&e->inbox_lock, LOCK_ENGINE_INBOX, "inbox");
     lock_init(&e->health_lock, LOCK_HEALTH, "health");
     metrics_init(&e->metrics);

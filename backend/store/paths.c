@@ -10,6 +10,7 @@
 #include <linux/magic.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -82,9 +83,33 @@ static int make_private(const struct paths *p, int fd, struct err *err)
     return fchmod(fd, 0700) < 0 ? err_sys(err, errno, "cannot make %s private", p->dir) : 0;
 }
 
+/* No link to elsewhere: the mount table would call what lies there otherwise than we do. */
+static int open_snap(const struct paths *p, int at, const char *what, struct err *err)
+{
+    if (mkdirat(at, PATHS_SNAP, 0700) == 0) {
+        if (fsync(at) < 0)
+            return err_sys(err, errno, "cannot sync %s", what);
+    } else if (errno != EEXIST) {
+        return err_sys(err, errno, "cannot make %s", what);
+    }
+    int fd CLEANUP_CLOSE = openat(at, PATHS_SNAP, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(err, errno, "cannot open %s", what);
+    int r = make_private(p, fd, err);
+    return r < 0 ? r : steal_fd(fd);
+}
+
+static int open_snaps(struct paths *p, struct err *err)
+{
+    int r = p->snap_layers = open_snap(p, p->overlays, "overlays/" PATHS_SNAP, err);
+    if (r >= 0)
+        r = p->snap_mounts = open_snap(p, p->active, "active/" PATHS_SNAP, err);
+    return r < 0 ? r : 0;
+}
+
 int paths_open(struct paths *p, const char *dir, struct err *err)
 {
-    *p = (struct paths){.root = -1, .blobs = -1, .images = -1, .overlays = -1, .active = -1};
+    *p = PATHS_NONE;
     int r = make_parents(dir, err);
     if (r < 0)
         return r;
@@ -107,7 +132,9 @@ int paths_open(struct paths *p, const char *dir, struct err *err)
         if ((r = *dirs[i].fd = open_dir(p->root, dirs[i].name, dirs[i].name, err)) < 0 ||
             (r = make_private(p, *dirs[i].fd, err)) < 0)
             return r;
-    return fsync(p->root) < 0 ? err_sys(err, errno, "cannot sync %s", p->dir) : 0;
+    if (fsync(p->root) < 0)
+        return err_sys(err, errno, "cannot sync %s", p->dir);
+    return open_snaps(p, err);
 }
 
 static int is_in_place(int at, const char *name, int fd, const char *what, struct err *err)
@@ -133,12 +160,17 @@ int paths_in_place(const struct paths *p, struct err *err)
     int r = is_in_place(AT_FDCWD, p->dir, p->root, p->dir, err);
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(dirs); i++)
         r = is_in_place(p->root, dirs[i].name, dirs[i].fd, dirs[i].name, err);
+    if (r == 0)
+        r = is_in_place(p->overlays, PATHS_SNAP, p->snap_layers, "overlays/" PATHS_SNAP, err);
+    if (r == 0)
+        r = is_in_place(p->active, PATHS_SNAP, p->snap_mounts, "active/" PATHS_SNAP, err);
     return r;
 }
 
 void paths_close(struct paths *p)
 {
-    int *fds[] = {&p->root, &p->blobs, &p->images, &p->overlays, &p->active};
+    int *fds[] = {&p->root,   &p->blobs,       &p->images,     &p->overlays,
+                  &p->active, &p->snap_layers, &p->snap_mounts};
     for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
         if (*fds[i] > 0)
             close(steal_fd(*fds[i]));
@@ -230,13 +262,35 @@ bool paths_have_image(const struct paths *p, const char *sha256, enum policy pol
     return false;
 }
 
+void paths_snapshot(char out[static PATHS_PLACE_MAX], uint64_t number)
+{
+    snprintf(out, PATHS_PLACE_MAX, PATHS_SNAP "/%llu", (unsigned long long)number);
+}
+
+uint64_t paths_snapshot_number(const char *place)
+{
+    static const char folder[] = PATHS_SNAP "/";
+    const char *digits = place + sizeof folder - 1;
+    if (strncmp(place, folder, sizeof folder - 1) != 0)
+        return 0;
+    size_t n = strspn(digits, "0123456789");
+    return n > 0 && n < 19 && digits[0] != '0' && !digits[n] ? strtoull(digits, NULL, 10) : 0;
+}
+
+int paths_layers(const struct paths *p, const char *name)
+{
+    return strchr(name, '/') ? p->snap_layers : p->overlays;
+}
+
 int paths_discard(int dirfd, const char *name, struct err *err)
 {
     static atomic_uint serial;
     char trash[PATHS_FILE_MAX];
+    const char *slash = strrchr(name, '/');
+    int folder = slash ? (int)(slash + 1 - name) : 0;
     do { /* a clock that was set back may lead to a name from before */
-        snprintf(trash, sizeof trash, TRASH "%llx-%x", (unsigned long long)text_now_ms(),
-                 atomic_fetch_add(&serial, 1));
+        snprintf(trash, sizeof trash, "%.*s" TRASH "%llx-%x", folder, name,
+                 (unsigned long long)text_now_ms(), atomic_fetch_add(&serial, 1));
         if (renameat2(dirfd, name, dirfd, trash, RENAME_NOREPLACE) == 0 || errno == ENOENT)
             return 0;
     } while (errno == EEXIST);

@@ -11,6 +11,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* How an image that is one file is mounted there; ANY: as it works, the first first. */
@@ -18,9 +19,19 @@ enum image_mount { IMAGE_MOUNT_ANY, IMAGE_MOUNT_FILE, IMAGE_MOUNT_LOOP };
 
 struct paths {
     int root, blobs, images, overlays, active; /* O_PATH-free directory descriptors */
+    int snap_layers, snap_mounts;              /* overlays/.snap, active/.snap */
     char dir[PATH_MAX];                        /* the store's absolute, resolved path */
     enum image_mount image_mount;              /* the erofs sink's probe finds it out */
 };
+
+#define PATHS_NONE                                                                                 \
+    ((struct paths){.root = -1,                                                                    \
+                    .blobs = -1,                                                                   \
+                    .images = -1,                                                                  \
+                    .overlays = -1,                                                                \
+                    .active = -1,                                                                  \
+                    .snap_layers = -1,                                                             \
+                    .snap_mounts = -1})
 
 #define PATHS_DIGEST_LEN 64                      /* hex digits of a SHA-256 */
 #define PATHS_KEY_MAX    (PATHS_DIGEST_LEN + 16) /* "<sha256>.faithful" with the NUL */
@@ -62,9 +73,20 @@ enum format paths_find_blob(const struct paths *p, const char *sha256, int64_t *
 /* Likewise with errno: what cannot be told must not be taken for missing. */
 bool paths_have_image(const struct paths *p, const char *sha256, enum policy policy);
 
-/* Renames dirfd/name out of the way, under a name that paths_is_trash() knows and that no image,
- * blob or overlay can have; a missing one is success. The removal follows at leisure, after a
- * crash too. */
+/* What stands for NAME below overlays/ and active/ where the layer is snapshot `number`'s:
+ * ".snap/<number>", which no image can be called. */
+#define PATHS_SNAP      ".snap"
+#define PATHS_PLACE_MAX 32
+void paths_snapshot(char out[static PATHS_PLACE_MAX], uint64_t number);
+/* The number in such a place; 0: it is none. */
+uint64_t paths_snapshot_number(const char *place);
+/* The folder that holds the layer of that name or place: a change there is on disk once it is
+ * synced. */
+int paths_layers(const struct paths *p, const char *name);
+
+/* Renames dirfd/name out of the way, in the folder that it is in, under a name that
+ * paths_is_trash() knows and that no image, blob or overlay can have; a missing one is success. The
+ * removal follows at leisure, after a crash too. */
 int paths_discard(int dirfd, const char *name, struct err *err);
 bool paths_is_trash(const char *name);
 /* Renames dirfd/name to `kept`, a name that no image, blob or overlay can have, and which is

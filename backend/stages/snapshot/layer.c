@@ -106,7 +106,7 @@ int layer_make(const struct paths *paths, const char *name, int root, struct lay
         return err_sys(err, -made.work, "cannot make overlays/%s/" WORK, name);
     if ((made.upper = open_dir(made.dir, UPPER, &missing)) < 0 && missing) {
         int r = make_upper(made.dir, root);
-        if (r == 0 && fsync(paths->overlays) < 0)
+        if (r == 0 && fsync(paths_layers(paths, name)) < 0)
             r = -errno;
         made.upper = r < 0 ? r : open_dir(made.dir, UPPER, &missing);
     }

@@ -1,4 +1,4 @@
-/* layer: overlays/<name>/{upper,work}, what one name writes over its image. */
+/* layer: overlays/<name>/{upper,work}, what one name or snapshot writes over its image. */
 #ifndef STAGES_SNAPSHOT_LAYER_H
 #define STAGES_SNAPSHOT_LAYER_H
 

@@ -30,6 +30,12 @@
 #define SETTLE_TRIES   5 /* from one look to the next, which reads all of /proc */
 #define SETTLE_STEP_NS 2000000
 
+/* What people call it: whoever knows the image's snapshot says which one. */
+static const char *called(const char *name)
+{
+    return paths_snapshot_number(name) ? "the snapshot" : name;
+}
+
 static void active_path(char out[static PATH_MAX], const struct paths *p, const char *name)
 {
     snprintf(out, PATH_MAX, "%.*s/active/%s", PATHS_DIR_MAX, p->dir, name);
@@ -84,7 +90,7 @@ static int in_use(const struct paths *p, const char *name, dev_t dev, struct hol
             unseen = h->passing ? 0 : unseen + 1;
         }
         if (r != -EBUSY)
-            return err_sys(err, -r, "cannot tell whether the layer of %s is in use", name);
+            return err_sys(err, -r, "cannot tell whether the layer of %s is in use", called(name));
         if (h->pid || unseen == SETTLE_LOOKS || text_monotonic_ms() >= end)
             break;
         nanosleep(&(struct timespec){.tv_nsec = SETTLE_STEP_NS}, NULL);
@@ -92,7 +98,7 @@ static int in_use(const struct paths *p, const char *name, dev_t dev, struct hol
     return err_set(err, ERR_MOUNT_FAILED, EBUSY,
                    "%s is in use: another mount of its writable layer is still there, in a "
                    "container or another mount namespace (%s)",
-                   name, h->who);
+                   called(name), h->who);
 }
 
 static int attach(const struct paths *p, const char *name, int mount, struct err *err)
@@ -174,7 +180,7 @@ static int detach(const struct paths *p, const char *name, int flags, struct err
     if (num != EBUSY)
         return err_set(err, ERR_MOUNT_FAILED, num, "cannot unmount %s: %s", path, strerror(num));
     holder_of_mount(path, why);
-    return err_set(err, ERR_MOUNT_FAILED, EBUSY, "%s is in use: %s", name, why);
+    return err_set(err, ERR_MOUNT_FAILED, EBUSY, "%s is in use: %s", called(name), why);
 }
 
 /* The first of two expiries only asks: EAGAIN says that nobody is in there. */

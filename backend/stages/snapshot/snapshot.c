@@ -60,7 +60,7 @@ int snapshot_each_mount(const struct paths *paths, void (*each)(void *ctx, const
     if (r < 0)
         return err_sys(err, -r, "cannot list the mounts below %s", dir);
     for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1)
-        if (!strchr(names.data + at, '/'))
+        if (!strchr(names.data + at, '/') || paths_snapshot_number(names.data + at))
             each(ctx, names.data + at);
     return 0;
 }

@@ -1,8 +1,9 @@
 /* snapshot: a writable layer over an unpacked image, mounted at active/<name>.
  *
- * One file a backend; snapshot.c holds the array of them. Any thread, but only one at a time for
- * one name. Errors: `mount-failed` with the errno in err->num (EBUSY: in use), `no-space` and `io`
- * for what the store's own file system refuses. */
+ * <name> is an image's, or what paths_snapshot() makes of the number of an image's snapshot. One
+ * file a backend; snapshot.c holds the array of them. Any thread, but only one at a time for one
+ * name. Errors: `mount-failed` with the errno in err->num (EBUSY: in use), `no-space` and `io` for
+ * what the store's own file system refuses. */
 #ifndef STAGES_SNAPSHOT_H
 #define STAGES_SNAPSHOT_H
 
@@ -41,11 +42,11 @@ const struct snapshot_backend *snapshot_choose(struct paths *paths, struct err *
 
 /* Takes active/<name> and overlays/<name> of an unmounted snapshot away (-EBUSY if it is mounted):
  * they become trash (paths_discard), to be removed later; paths_empty_trash both `overlays` and
- * `active`. */
+ * `active`, and for snapshots `snap_layers` and `snap_mounts`. */
 int snapshot_discard(const struct paths *paths, const char *name, struct err *err);
 
-/* Calls each with every name that has a mount right below active/, whatever mounted it; each may
- * unmount it. */
+/* Calls each with every name that has a mount right below active/, or active/.snap/, whatever
+ * mounted it; each may unmount it. */
 int snapshot_each_mount(const struct paths *paths, void (*each)(void *ctx, const char *name),
                         void *ctx, struct err *err);
 
