@@ -97,6 +97,33 @@ void backend_count(struct backend *b, size_t *count, int64_t *changed)
     registry_count(b->engine.registry, count, changed);
 }
 
+bool backend_snapshot_view(struct backend *b, uint64_t number, struct backend_snapshot *view)
+{
+    return snaps_view(b->engine.snaps, number, view);
+}
+
+bool backend_snapshot_find(struct backend *b, uint64_t image, const char *id, uint64_t *number)
+{
+    return snaps_find(b->engine.snaps, image, id, number);
+}
+
+int64_t backend_snapshot_list(struct backend *b, uint64_t image, struct backend_name **names)
+{
+    return snaps_list(b->engine.snaps, image, names);
+}
+
+void backend_snapshot_count(struct backend *b, uint64_t image, size_t *count, int64_t *changed)
+{
+    snaps_count(b->engine.snaps, image, count, changed);
+}
+
+void backend_snapshot_rootfs(struct backend *b, uint64_t number, struct text *out)
+{
+    char place[PATHS_PLACE_MAX];
+    paths_snapshot(place, number);
+    text_addf(out, "%s/%s", b->active, place);
+}
+
 const char *backend_active_dir(struct backend *b)
 {
     return b->active;

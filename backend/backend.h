@@ -64,6 +64,10 @@ enum backend_command_kind {
     BACKEND_ACTIVATE,
     BACKEND_DEACTIVATE,
     BACKEND_CLEANUP,
+    BACKEND_RESET,
+    BACKEND_SNAPSHOT_MAKE,
+    BACKEND_SNAPSHOT_REMOVE,
+    BACKEND_SNAPSHOT_RENAME,
 };
 
 struct backend_fetch {
@@ -74,7 +78,10 @@ struct backend_fetch {
 
 struct backend_command {
     enum backend_command_kind kind;
-    const char *name;                  /* REMOVE … DEACTIVATE */
+    const char *name;                  /* REMOVE … DEACTIVATE, RESET */
+    const char *snapshot;              /* RESET: its snapshot; NULL: itself. SNAPSHOT_…: the id */
+    const char *to;                    /* SNAPSHOT_RENAME: the new id */
+    uint64_t image;                    /* SNAPSHOT_…: whose */
     const struct backend_fetch *lines; /* FETCH: all take effect, or none */
     size_t count;
     bool dry_run; /* CLEANUP */
@@ -131,6 +138,30 @@ int64_t backend_list(struct backend *backend, struct backend_name **names);
 
 /* How many there are, and when the last one came or went. */
 void backend_count(struct backend *backend, size_t *count, int64_t *changed);
+
+/* --- snapshots: the same, by their number and their image's id */
+
+struct backend_snapshot {
+    uint64_t number; /* never used twice in a store */
+    uint64_t image;
+    char image_name[BACKEND_NAME_MAX + 1], id[BACKEND_NAME_MAX + 1];
+    const char *state;        /* a word, static */
+    int64_t created, updated; /* ms since 1970 */
+    int64_t upper_bytes;      /* that its layer holds; -1 while unknown */
+    int64_t measured;         /* likewise: the last change of any of these */
+    bool rootfs;              /* the link is there */
+};
+
+bool backend_snapshot_view(struct backend *backend, uint64_t number, struct backend_snapshot *view);
+bool backend_snapshot_find(struct backend *backend, uint64_t image, const char *id,
+                           uint64_t *number);
+/* Those of the image, in order of their ids. */
+int64_t backend_snapshot_list(struct backend *backend, uint64_t image, struct backend_name **names);
+/* Of the image, or (0) of all; the time is the image's. */
+void backend_snapshot_count(struct backend *backend, uint64_t image, size_t *count,
+                            int64_t *changed);
+/* Adds where its mount is, absolute. */
+void backend_snapshot_rootfs(struct backend *backend, uint64_t number, struct text *out);
 
 /* Where the active mounts are: STORE/active. Absolute. */
 const char *backend_active_dir(struct backend *backend);

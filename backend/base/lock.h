@@ -15,6 +15,7 @@ enum lock_rank {
     LOCK_QUEUE,        /* queue: jobs waiting for a worker */
     LOCK_AHEADS,       /* ahead: what is unpacked while it comes */
     LOCK_REGISTRY,     /* registry: what readers see */
+    LOCK_SNAPS,        /* snaps: the same of snapshots */
     LOCK_METRICS,      /* metrics: what was counted */
     LOCK_HEALTH,       /* engine: the last sample of health, the last cleanup's report */
     LOCK_ERROR_LOG,    /* fs: refused writes */

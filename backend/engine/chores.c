@@ -3,6 +3,8 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/point.h"
+#include "engine/measure.h"
+#include "engine/snap.h"
 #include "engine/unused.h"
 #include "stages/snapshot/lower.h"
 #include "stages/snapshot/snapshot.h"
@@ -29,7 +31,11 @@ int chores_unmount(struct job *job, struct err *err)
     int r = s->settings->snapshot->busy(s->paths, s->name, err);
     if (r < 0)
         return r;
-    registry_hide_rootfs(((struct engine *)job->owner)->registry, job->image, true);
+    struct engine *e = job->owner;
+    if (job->snapshot)
+        snaps_hide_rootfs(e->snaps, job->snapshot, true);
+    else
+        registry_hide_rootfs(e->registry, job->image, true);
     return s->settings->snapshot->unmount(s->paths, s->name, key, s->policy, err);
 }
 
@@ -93,7 +99,8 @@ static void await_room(struct job *job, int64_t enough)
 static int sweep(struct job *job, struct err *err)
 {
     const struct paths *p = job->stage.paths;
-    const int dirs[] = {p->blobs, p->images, p->overlays, p->active};
+    const int dirs[] = {p->blobs,  p->images,      p->overlays,
+                        p->active, p->snap_layers, p->snap_mounts};
     int r = 0;
     point_wait("sweep", &job->cancelled);
     aheads_reap(job->stage.settings->aheads);
@@ -143,6 +150,8 @@ void chores_finished(struct engine *e, struct job *job)
 {
     if (job->run == sweep)
         finish_sweep(e, job);
+    else if (measure_is(job))
+        measure_finished(e, job);
     else
         cleanup_scanned(e, job);
     job_free(job);
@@ -196,6 +205,7 @@ static void check_mounts(struct engine *e)
     for (struct image *i = registry_next(e->registry, NULL); i; i = registry_next(e->registry, i))
         if (i->state == FSM_ACTIVE && !i->mounted && !i->waits)
             work_unmounted(e, i);
+    snap_check_mounts(e);
 }
 
 static void look_at_room(struct engine *e, int64_t now)
@@ -214,6 +224,7 @@ void chores_run(struct engine *e, int64_t now)
 {
     if (now >= e->next_room)
         look_at_room(e, now);
+    measure_due(e, now);
     if (now < e->next_chores)
         return;
     e->next_chores = now + CHORES_SAMPLE_MS;

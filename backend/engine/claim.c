@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 
 #include "base/point.h"
+#include "engine/snap.h"
 
 #include <errno.h>
 
@@ -133,7 +134,7 @@ static int claim_all(struct engine *e, enum queue_pool pool)
 /* One worker is left for what users ask for. */
 static void start_remounts(struct engine *e)
 {
-    while (e->busy[QUEUE_MOUNT] < ENGINE_MOUNTERS - 1 && e->remounts.first)
+    while (e->busy[QUEUE_MOUNT] + e->remounting < ENGINE_MOUNTERS - 1 && e->remounts.first)
         work_hasten(e, e->remounts.first);
 }
 
@@ -149,4 +150,5 @@ void claim_dispatch(struct engine *e)
         if (claim_all(e, (enum queue_pool)pool) < 0)
             return;
     start_remounts(e);
+    snap_dispatch(e);
 }

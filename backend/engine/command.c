@@ -2,6 +2,8 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "engine/reset.h"
+#include "engine/snap.h"
 #include "stages/snapshot/snapshot.h"
 
 #include <errno.h>
@@ -11,7 +13,7 @@
 
 /* --- names: what ENOENT and EBUSY mean */
 
-static struct image *find(struct engine *e, const char *name, struct err *err)
+struct image *command_find(struct engine *e, const char *name, struct err *err)
 {
     struct image *image = registry_named(e->registry, name);
     if (!image)
@@ -19,12 +21,13 @@ static struct image *find(struct engine *e, const char *name, struct err *err)
     return image;
 }
 
-static int refuse_busy(const struct image *image, struct err *err)
+int command_refuse_busy(const struct image *image, struct err *err)
 {
     if (image->removing)
         return err_set(err, ERR_INTERNAL, EBUSY, "%s is being removed", image->name);
     if (image->waits)
-        return err_set(err, ERR_INTERNAL, EBUSY, "%s is being deactivated", image->name);
+        return err_set(err, ERR_INTERNAL, EBUSY, "%s is being %s", image->name,
+                       image->waits->command.kind == BACKEND_RESET ? "reset" : "deactivated");
     return 0;
 }
 
@@ -53,7 +56,7 @@ static int check_same(const struct image *image, const struct backend_fetch *lin
         return err_set(err, ERR_INTERNAL, EEXIST,
                        "%s is taken by another digest, %s; remove it first, or choose another name",
                        image->name, image->sha256);
-    return image->removing ? refuse_busy(image, err) : 0;
+    return image->removing ? command_refuse_busy(image, err) : 0;
 }
 
 static struct image *make_image(const struct engine *e, const struct backend_fetch *line)
@@ -255,8 +258,8 @@ static void reply_event(struct engine *e, struct request *request, enum fsm_even
 {
     struct err err = {0};
     struct transition t;
-    struct image *image = find(e, request->command.name, &err);
-    int r = image ? refuse_busy(image, &err) : -err.num;
+    struct image *image = command_find(e, request->command.name, &err);
+    int r = image ? command_refuse_busy(image, &err) : -err.num;
     if (r == 0 && !transition_prepare(e, image, event, &t))
         r = does_not_fit(image, event, &err);
     if (r == 0)
@@ -327,7 +330,7 @@ static void mount_again(struct engine *e, const struct image *image)
 }
 
 /* The command is over, with the image where it was. */
-static void give_up(struct engine *e, struct image *image, const struct err *err)
+void command_give_up(struct engine *e, struct image *image, const struct err *err)
 {
     if (image->state == FSM_ACTIVE)
         mount_again(e, image);
@@ -347,7 +350,7 @@ static void push_unmount(struct engine *e, struct image *image)
     image->job = job_new(e, image, QUEUE_MOUNT, chores_unmount);
     if (!image->job) {
         err_sys(&err, ENOMEM, "cannot unmount");
-        give_up(e, image, &err);
+        command_give_up(e, image, &err);
         return;
     }
     queue_push(e->queue, image->job);
@@ -360,7 +363,7 @@ static void finish_deactivate(struct engine *e, struct image *image)
     transition_prepare(e, image, FSM_EV_DEACTIVATE, &t);
     t.next.want_stored = true;
     if (transition_commit(e, &t, &err) < 0) {
-        give_up(e, image, &err);
+        command_give_up(e, image, &err);
         return;
     }
     log_info(image->name, "deactivated");
@@ -381,7 +384,7 @@ static void finish_remove(struct engine *e, struct image *image)
     enum policy policy = image->policy;
     char sha256[PATHS_DIGEST_LEN + 1], name[PATHS_NAME_MAX + 1];
     if (work_transact(e, true, write_removal, image, &err) < 0) {
-        give_up(e, image, &err);
+        command_give_up(e, image, &err);
         return;
     }
     struct request *request = steal_ptr(image->waits);
@@ -415,8 +418,8 @@ static void continue_remove(struct engine *e, struct image *image)
 static void remove_image(struct engine *e, struct request *request)
 {
     struct err err = {0};
-    struct image *image = find(e, request->command.name, &err);
-    if (!image || refuse_busy(image, &err) < 0) {
+    struct image *image = command_find(e, request->command.name, &err);
+    if (!image || command_refuse_busy(image, &err) < 0 || snap_refuse_any(e, image, &err) < 0) {
         request_reply(request, &err);
         return;
     }
@@ -433,8 +436,8 @@ static void remove_image(struct engine *e, struct request *request)
 static void deactivate(struct engine *e, struct request *request)
 {
     struct err err = {0};
-    struct image *image = find(e, request->command.name, &err);
-    if (image && image->state == FSM_ACTIVE && refuse_busy(image, &err) == 0) {
+    struct image *image = command_find(e, request->command.name, &err);
+    if (image && image->state == FSM_ACTIVE && command_refuse_busy(image, &err) == 0) {
         image->waits = request;
         push_unmount(e, image);
     } else if (err.num) {
@@ -446,6 +449,10 @@ static void deactivate(struct engine *e, struct request *request)
 
 void command_continue(struct engine *e, struct image *image, struct job *job)
 {
+    if (image->waits->command.kind == BACKEND_RESET) {
+        reset_image_finished(e, image, job);
+        return;
+    }
     bool was_unmount = job->run == chores_unmount;
     int status = job->status;
     struct err err = job->err;
@@ -453,7 +460,7 @@ void command_continue(struct engine *e, struct image *image, struct job *job)
     if (!was_unmount || (status == -ECANCELED && image->removing))
         continue_remove(e, image);
     else if (status < 0)
-        give_up(e, image, &err);
+        command_give_up(e, image, &err);
     else if (image->removing)
         finish_remove(e, image);
     else
@@ -483,6 +490,12 @@ void command_run(struct engine *e, struct request *request)
         break;
     case BACKEND_CLEANUP:
         cleanup_asked(e, request);
+        break;
+    case BACKEND_RESET:
+    case BACKEND_SNAPSHOT_MAKE:
+    case BACKEND_SNAPSHOT_REMOVE:
+    case BACKEND_SNAPSHOT_RENAME:
+        snap_command(e, request);
         break;
     }
 }

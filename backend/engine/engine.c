@@ -4,6 +4,8 @@
 #include "base/cleanup.h"
 #include "base/crew.h"
 #include "base/log.h"
+#include "engine/measure.h"
+#include "engine/snap.h"
 #include "stages/snapshot/lower.h"
 #include "stages/snapshot/snapshot.h"
 #include "stages/unpack/ahead.h"
@@ -16,7 +18,7 @@
 
 #define LOOK_AGAIN_MS 20 /* while a test holds an image still */
 #define JOBS_A_TURN   64 /* before users are looked after again: all are one commit */
-#define CHORE_THREADS 2  /* who asks what would go does not wait for the trash */
+#define CHORE_THREADS 3  /* who asks what would go waits neither for the trash nor for a walk */
 
 /* --- open */
 
@@ -90,7 +92,7 @@ int engine_open(struct engine *e, const struct backend_config *config, struct er
     if ((r = sink_choose(config->sink, &e->paths, &e->settings.sink, err)) < 0)
         return r;
     if (!(e->settings.aheads = aheads_new(config->unpacks)) || registry_open(&e->registry) < 0 ||
-        queue_open(&e->queue, threads, finished, e, e->load) < 0)
+        snaps_open(&e->snaps) < 0 || queue_open(&e->queue, threads, finished, e, e->load) < 0)
         return err_sys(err, ENOMEM, "cannot start");
     return recover_run(e, err);
 }
@@ -230,7 +232,9 @@ static const struct err stopping = {
 
 static void drop(struct job *job)
 {
-    if (job->pool == QUEUE_CHORE)
+    if (measure_is(job))
+        measure_drop(job);
+    else if (job->pool == QUEUE_CHORE)
         cleanup_refuse(job->stage.ctx, &stopping);
     job_free(job);
 }
@@ -252,19 +256,26 @@ static void refuse_waiting(struct engine *e)
     for (struct image *i = e->registry ? registry_next(e->registry, NULL) : NULL; i;
          i = registry_next(e->registry, i))
         request_reply(steal_ptr(i->waits), &stopping);
+    snap_refuse_waiting(e, &stopping);
 }
 
 /* Whatever its state: a stop may have come between a mount and the word of it. */
 static void unmount_one(void *ctx, const char *name)
 {
     struct engine *e = ctx;
-    const struct image *i = registry_named(e->registry, name);
+    const struct snap *s = snaps_get(e->snaps, paths_snapshot_number(name));
+    const struct image *i =
+        s ? registry_get(e->registry, s->image) : registry_named(e->registry, name);
     struct err err = {0};
     char key[PATHS_FILE_MAX] = "";
     if (i)
         paths_image(key, i->sha256, i->policy);
-    if (e->settings.snapshot->unmount(&e->paths, name, key, i ? i->policy : POLICY_STRICT, &err) <
+    if (e->settings.snapshot->unmount(&e->paths, name, key, i ? i->policy : POLICY_STRICT, &err) ==
         0)
+        return;
+    if (s)
+        log_failure(s->image_name, &err, "snapshot %s is left mounted: %s", s->id, err.text);
+    else
         log_failure(name, &err, "left mounted: %s", err.text);
 }
 
@@ -335,6 +346,7 @@ void engine_close(struct engine *e, bool keep_mounts)
         lower_unmount_all(&e->paths);
     }
     aheads_free(e->settings.aheads);
+    snaps_close(e->snaps);
     registry_close(e->registry);
     db_close(e->db);
     paths_close(&e->paths);

@@ -12,6 +12,7 @@
 #include "engine/queue.h"
 #include "engine/registry.h"
 #include "engine/retry.h"
+#include "engine/snaps.h"
 
 #include <pthread.h>
 
@@ -49,6 +50,7 @@ struct engine {
     struct stage_settings settings;
     struct retry_policy retry;
     struct registry *registry;
+    struct snaps *snaps;
     struct queue *queue;
     backend_observer *observer;
     void *observer_ctx;
@@ -76,6 +78,11 @@ struct engine {
     bool sweeping, sweep_due;
     int64_t owed; /* the sweep's: bytes unused on the disk once all that it removed is given back */
     _Atomic int64_t owed_until; /* monotonic ms, when that is no longer waited for */
+    uint64_t next_snap;         /* the next snapshot's number */
+    uint64_t first_snap;        /* the first one that the database had not given out at the start */
+    int64_t remounting;         /* snapshots that are being mounted again */
+    bool measuring;             /* a walk through their layers is under way */
+    int64_t next_measure;       /* when the next one may begin */
     bool layers_synced;         /* overlays/ was, since a layer was last discarded */
     struct err trouble;         /* the database's last failure; num 0: it works */
     struct job *postponed;      /* outcomes that could not be committed yet */
@@ -211,6 +218,12 @@ void claim_dispatch(struct engine *e);
 /* --- command.c: what users ask for */
 
 void command_run(struct engine *e, struct request *request);
+/* NULL: there is none of that name. */
+struct image *command_find(struct engine *e, const char *name, struct err *err);
+/* -EBUSY if a command is at it. */
+int command_refuse_busy(const struct image *image, struct err *err);
+/* The command that waits is over, with the image where it was: mounted again if it is ACTIVE. */
+void command_give_up(struct engine *e, struct image *image, const struct err *err);
 /* An image's job has ended, and a command was waiting for that. */
 void command_continue(struct engine *e, struct image *image, struct job *job);
 

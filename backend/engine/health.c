@@ -67,17 +67,18 @@ static void sample_database(struct engine *e, struct text *health)
 
 /* So it is after a backup was put back, and after the database's log was damaged, of which SQLite
  * drops the last commits without a word. */
-static void sample_kept(struct engine *e, struct text *health)
+static void sample_kept(struct engine *e, int layers, const char *of, const char *folder,
+                        struct text *health)
 {
     size_t n = 0;
-    DIR *dir CLEANUP_CLOSEDIR = io_list(e->paths.overlays);
+    DIR *dir CLEANUP_CLOSEDIR = io_list(layers);
     for (struct dirent *d; dir && (d = readdir(dir));)
         n += paths_is_kept(d->d_name);
     if (n)
         text_addf(health,
-                  "kept layers: %zu of images that the database does not know of, in "
-                  "%s/overlays/.kept-*: take from them what you need, and remove them\n",
-                  n, e->paths.dir);
+                  "kept layers: %zu of %s that the database does not know of, in "
+                  "%s/%s/.kept-*: take from them what you need, and remove them\n",
+                  n, of, e->paths.dir, folder);
 }
 
 void health_sample(struct engine *e)
@@ -87,7 +88,8 @@ void health_sample(struct engine *e)
     sample_database(e, &health);
     if (paths_in_place(&e->paths, &err) < 0)
         text_addf(&health, "%s\n", err.text);
-    sample_kept(e, &health);
+    sample_kept(e, e->paths.overlays, "images", "overlays", &health);
+    sample_kept(e, e->paths.snap_layers, "snapshots", "overlays/" PATHS_SNAP, &health);
     sample_room(e->paths.dir, &e->config->min_free, &health, &e->metrics);
     if (!share_a_disk(e->paths.dir, db_path(e->db)))
         sample_room(db_path(e->db), &(struct amount){0}, &health, NULL);

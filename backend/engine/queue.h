@@ -23,6 +23,7 @@ struct job {
     int (*run)(struct job *job, struct err *err); /* on a worker's thread */
     void *owner;                                  /* not looked at here */
     uint64_t image, server;                       /* likewise */
+    uint64_t snapshot;                            /* likewise: of the image; 0: its own layer */
     struct stage_job stage;                       /* likewise, but for cancel_fd: the queue's,
                                                      open while it runs */
     stage_fn *stage_run;

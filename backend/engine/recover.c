@@ -5,6 +5,7 @@
 #include "base/crew.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "engine/snap.h"
 #include "stages/snapshot/lower.h"
 #include "stages/snapshot/snapshot.h"
 
@@ -33,14 +34,19 @@ static void see_mount(void *ctx, const char *name)
 {
     struct engine *e = ctx;
     struct image *image = registry_named(e->registry, name);
+    struct snap *snap = snaps_get(e->snaps, paths_snapshot_number(name));
     if (image)
         image->mounted = true;
+    if (snap)
+        snap->mounted = true;
 }
 
 int recover_see_mounts(struct engine *e, struct err *err)
 {
     for (struct image *i = registry_next(e->registry, NULL); i; i = registry_next(e->registry, i))
         i->mounted = false;
+    for (struct snap *s = snaps_next(e->snaps, NULL); s; s = snaps_next(e->snaps, s))
+        s->mounted = false;
     return snapshot_each_mount(&e->paths, see_mount, e, err);
 }
 
@@ -323,12 +329,12 @@ static void discard_orphans(struct engine *e, int dirfd,
 }
 
 /* Mount points of what is not mounted any more: a directory that is in use or mounted stays. */
-static void remove_mount_points(struct engine *e)
+static void remove_mount_points(int active)
 {
-    DIR *dir CLEANUP_CLOSEDIR = io_list(e->paths.active);
+    DIR *dir CLEANUP_CLOSEDIR = io_list(active);
     for (struct dirent *d; dir && (d = readdir(dir));)
         if (d->d_name[0] != '.')
-            unlinkat(e->paths.active, d->d_name, AT_REMOVEDIR);
+            unlinkat(active, d->d_name, AT_REMOVEDIR);
 }
 
 int recover_run(struct engine *e, struct err *err)
@@ -338,15 +344,19 @@ int recover_run(struct engine *e, struct err *err)
         return err_set(err, ERR_IO, EINVAL, "%s holds an image that makes no sense",
                        e->config->database);
     if (r == 0)
+        r = snap_recover_load(e, err);
+    if (r == 0)
         r = recover_see_mounts(e, err);
     if (r < 0)
         return r; /* whoever does not know all images takes no leftovers away */
-    remove_mount_points(e);
+    remove_mount_points(e->paths.active);
+    remove_mount_points(e->paths.snap_mounts);
     discard_orphans(e, e->paths.images, is_orphan_image);
-    if ((r = reconcile(e, err)) < 0)
+    if ((r = snap_recover_run(e, err)) < 0 || (r = reconcile(e, err)) < 0)
         return r;
     discard_orphans(e, e->paths.blobs, is_orphan_blob);
     take_orphan_layers(e);
+    snap_recover_orphans(e);
     chores_sweep(e, NULL);
     return 0;
 }

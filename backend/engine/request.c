@@ -12,6 +12,8 @@ static void free_request(struct request *r)
     }
     free((struct backend_fetch *)r->command.lines);
     free((char *)r->command.name);
+    free((char *)r->command.snapshot);
+    free((char *)r->command.to);
     free(r);
 }
 
@@ -31,17 +33,26 @@ static bool copy_lines(struct request *r, const struct backend_command *from)
     return lines != NULL;
 }
 
+static bool copy_string(const char **to, const char *from)
+{
+    *to = from ? strdup(from) : NULL;
+    return !from || *to;
+}
+
 struct request *request_new(const struct backend_command *command, backend_done *done, void *ctx)
 {
     struct request *r = calloc(1, sizeof *r);
     if (!r)
         return NULL;
     r->command = *command;
-    r->command.name = command->name ? strdup(command->name) : NULL;
+    r->command.name = r->command.snapshot = r->command.to = NULL;
     r->command.lines = NULL;
+    r->command.count = 0;
     r->done = done;
     r->ctx = ctx;
-    if ((command->name && !r->command.name) || !copy_lines(r, command)) {
+    if (!copy_string(&r->command.name, command->name) ||
+        !copy_string(&r->command.snapshot, command->snapshot) ||
+        !copy_string(&r->command.to, command->to) || !copy_lines(r, command)) {
         free_request(r);
         return NULL;
     }

@@ -2,6 +2,7 @@
 
 #include "base/array.h"
 #include "base/log.h"
+#include "engine/snap.h"
 
 #include <errno.h>
 #include <string.h>
@@ -111,6 +112,7 @@ void transition_apply(struct engine *e, struct transition *t)
         job_start(e, image, t->stage);
     else if (work_is_claimable(image))
         work_resume(e, image);
+    snap_image_changed(e, image);
 }
 
 void transition_drop(struct transition *t)

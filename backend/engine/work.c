@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "engine/snap.h"
 
 #include <string.h>
 
@@ -297,6 +298,10 @@ static bool take_back(struct engine *e, struct job *job)
     job_ended(e, job);
     if (job->pool == QUEUE_CHORE) {
         chores_finished(e, job);
+        return false;
+    }
+    if (job->snapshot) {
+        snap_finished(e, job);
         return false;
     }
     struct image *image = registry_get(e->registry, job->image);
