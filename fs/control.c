@@ -147,6 +147,21 @@ static int parse_name(struct control *c, char *line, struct err *err)
     return 0;
 }
 
+/* NAME or NAME/ID */
+static int parse_target(struct control *c, char *line, struct err *err)
+{
+    char *fields[FIELDS_MAX + 1];
+    if (split(line, fields) != 1)
+        return refuse(err, "takes one NAME or NAME/ID");
+    char *id = fields[0], *name = strsep(&id, "/");
+    if (!backend_name_valid(name, strlen(name)) || (id && !backend_name_valid(id, strlen(id))))
+        return refuse(err, "a name is 1 to 128 of A-Z a-z 0-9 . _ - and begins with a letter or "
+                           "digit; NAME/ID is a snapshot's");
+    c->command.name = name;
+    c->command.snapshot = id;
+    return 0;
+}
+
 static int parse_cleanup(struct control *c, char *line, struct err *err)
 {
     char *fields[FIELDS_MAX + 1];
@@ -171,7 +186,7 @@ static int parse_lines(struct control *c, enum control_file file, size_t n, stru
         [CONTROL_FETCH] = BACKEND_FETCH,       [CONTROL_REMOVE] = BACKEND_REMOVE,
         [CONTROL_CANCEL] = BACKEND_CANCEL,     [CONTROL_RETRY] = BACKEND_RETRY,
         [CONTROL_ACTIVATE] = BACKEND_ACTIVATE, [CONTROL_DEACTIVATE] = BACKEND_DEACTIVATE,
-        [CONTROL_CLEANUP] = BACKEND_CLEANUP,
+        [CONTROL_CLEANUP] = BACKEND_CLEANUP,   [CONTROL_RESET] = BACKEND_RESET,
     };
     char *line = c->bytes + c->spans[0].at;
     if (file < ARRAY_SIZE(kinds))
@@ -182,6 +197,7 @@ static int parse_lines(struct control *c, enum control_file file, size_t n, stru
         return refuse(err, "takes one line a write");
     return file == CONTROL_CLEANUP     ? parse_cleanup(c, line, err)
            : file == CONTROL_LOG_LEVEL ? parse_level(c, line, err)
+           : file == CONTROL_RESET     ? parse_target(c, line, err)
                                        : parse_name(c, line, err);
 }
 

@@ -46,19 +46,26 @@ static int add_rows(struct handle_dir *d, struct backend *backend, enum tree_nod
 {
     bool rootfs = false;
     int r = 0;
+    struct backend_snapshot snapshot;
     if (tree_rows[node].of == TREE_OF_IMAGE)
         backend_exists(backend, of, &rootfs);
+    else if (tree_rows[node].of == TREE_OF_SNAPSHOT)
+        rootfs = backend_snapshot_view(backend, of, &snapshot) && snapshot.rootfs;
     for (enum tree_node n = TREE_NONE + 1; r == 0 && n < TREE_NODES; n++)
-        if (tree_rows[n].parent == node && tree_rows[n].name && (n != TREE_ROOTFS || rootfs))
+        if (tree_rows[n].parent == node && tree_rows[n].name &&
+            (!S_ISLNK(tree_rows[n].mode) || rootfs))
             r = handle_add(d, tree_inode(of, n), tree_rows[n].name);
     return r;
 }
 
-static uint64_t inode_above(enum tree_node node, uint64_t of)
+static uint64_t inode_above(struct backend *backend, enum tree_node node, uint64_t of)
 {
     enum tree_node parent = tree_rows[node].parent;
+    struct backend_snapshot snapshot;
     if (parent == TREE_NONE)
         parent = node;
+    if (node == TREE_SNAPSHOT && backend_snapshot_view(backend, of, &snapshot))
+        return tree_inode(snapshot.image, parent);
     return tree_inode(tree_rows[parent].of == tree_rows[node].of ? of : 0, parent);
 }
 
@@ -67,7 +74,7 @@ static int list(struct handle_dir *d, struct backend *backend, enum tree_node no
     const struct tree_children *children = tree_rows[node].children;
     int r = handle_add(d, tree_inode(of, node), ".");
     if (r == 0)
-        r = handle_add(d, inode_above(node, of), "..");
+        r = handle_add(d, inode_above(backend, node, of), "..");
     if (r == 0)
         r = add_rows(d, backend, node, of);
     return r == 0 && children ? children->list(backend, of, d) : r;
@@ -105,3 +112,26 @@ static int list_images(struct backend *backend, uint64_t of, struct handle_dir *
 }
 
 const struct tree_children images_children = {.find = find_image, .list = list_images};
+
+/* --- snapshots */
+
+static bool find_snapshot(struct backend *backend, uint64_t of, const char *name, uint64_t *inode)
+{
+    uint64_t number;
+    if (!backend_snapshot_find(backend, of, name, &number))
+        return false;
+    *inode = tree_inode(number, TREE_SNAPSHOT);
+    return true;
+}
+
+static int list_snapshots(struct backend *backend, uint64_t of, struct handle_dir *d)
+{
+    struct backend_name *names CLEANUP_FREE = NULL;
+    int64_t n = backend_snapshot_list(backend, of, &names);
+    int r = n < 0 ? (int)n : 0;
+    for (int64_t i = 0; r == 0 && i < n; i++)
+        r = handle_add(d, tree_inode(names[i].id, TREE_SNAPSHOT), names[i].name);
+    return r;
+}
+
+const struct tree_children snapshots_children = {.find = find_snapshot, .list = list_snapshots};

@@ -34,6 +34,7 @@ struct node_kind {
 extern const struct node_kind value_kind;   /* value.c: contents that show makes */
 extern const struct node_kind control_kind; /* value.c: likewise, and written to */
 extern const struct node_kind images_kind;  /* write.c */
+extern const struct node_kind snapshots_kind;
 
 /* NULL: there is nothing to be done with it but what ops.c does. */
 extern const struct node_kind *const kind_of_node[TREE_NODES];

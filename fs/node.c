@@ -15,6 +15,9 @@ bool node_find(const struct ops *o, fuse_ino_t inode, struct node *n)
     case TREE_OF_IMAGE:
         return backend_view(o->backend, n->of, &n->view) &&
                (n->node != TREE_ROOTFS || n->view.rootfs);
+    case TREE_OF_SNAPSHOT:
+        return backend_snapshot_view(o->backend, n->of, &n->snapshot) &&
+               (n->node != TREE_SNAPSHOT_ROOTFS || n->snapshot.rootfs);
     }
     return false;
 }
@@ -34,11 +37,14 @@ bool node_is_there(const struct ops *o, fuse_ino_t inode)
 {
     uint64_t of;
     bool rootfs;
+    struct backend_snapshot snapshot;
     switch (tree_rows[tree_unpack(inode, &of)].of) {
     case TREE_OF_NOTHING:
         return true;
     case TREE_OF_IMAGE:
         return backend_exists(o->backend, of, &rootfs);
+    case TREE_OF_SNAPSHOT:
+        return backend_snapshot_view(o->backend, of, &snapshot);
     }
     return false;
 }
@@ -48,18 +54,19 @@ int node_absence(const struct ops *o, fuse_ino_t inode)
     return node_is_there(o, inode) ? ENOENT : ESTALE;
 }
 
-static bool is_of_image(const struct node *n)
+static bool is_of(const struct node *n, enum tree_of of)
 {
-    return tree_rows[n->node].of == TREE_OF_IMAGE;
+    return tree_rows[n->node].of == of;
 }
 
 bool node_show(const struct ops *o, const struct node *n, struct text *out, int64_t *changed)
 {
     const struct show s = {.backend = o->backend,
                            .error_log = o->error_log,
-                           .view = is_of_image(n) ? &n->view : NULL,
+                           .view = is_of(n, TREE_OF_IMAGE) ? &n->view : NULL,
+                           .snapshot = is_of(n, TREE_OF_SNAPSHOT) ? &n->snapshot : NULL,
                            .changed = changed};
-    *changed = is_of_image(n) ? n->view.updated : o->started;
+    *changed = s.view ? s.view->updated : s.snapshot ? s.snapshot->updated : o->started;
     text_add(out, "");
     if (tree_rows[n->node].show)
         tree_rows[n->node].show(&s, out);
@@ -69,27 +76,33 @@ bool node_show(const struct ops *o, const struct node *n, struct text *out, int6
 static mode_t mode_of(const struct ops *o, enum tree_node node)
 {
     mode_t mode = tree_rows[node].mode;
-    if (node == TREE_IMAGES)
+    if (node == TREE_IMAGES || node == TREE_SNAPSHOTS)
         return o->has_ctl_group ? mode | 0220 : mode;
     return o->has_ctl_group && tree_rows[node].store != CONTROL_NONE ? mode | 0060 : mode;
 }
 
 static bool is_of_ctl_group(const struct ops *o, enum tree_node node)
 {
-    return o->has_ctl_group && (tree_rows[node].store != CONTROL_NONE || node == TREE_IMAGES);
+    return o->has_ctl_group &&
+           (tree_rows[node].store != CONTROL_NONE || node == TREE_IMAGES || node == TREE_SNAPSHOTS);
 }
 
-static nlink_t links_of(const struct ops *o, enum tree_node node, int64_t *changed)
+static nlink_t links_of(const struct ops *o, const struct node *n, int64_t *changed)
 {
-    size_t images = 0;
-    nlink_t links = S_ISDIR(tree_rows[node].mode) ? 2 : 1;
-    if (node == TREE_ROOT)
+    size_t below = 0;
+    int64_t since = 0;
+    nlink_t links = S_ISDIR(tree_rows[n->node].mode) ? 2 : 1;
+    if (n->node == TREE_ROOT)
         return links + 2;
-    if (node == TREE_IMAGES) {
-        backend_count(o->backend, &images, changed);
-        links += images;
+    if (n->node == TREE_IMAGE)
+        return links + 1;
+    if (n->node == TREE_IMAGES)
+        backend_count(o->backend, &below, changed);
+    if (n->node == TREE_SNAPSHOTS) {
+        backend_snapshot_count(o->backend, n->of, &below, &since);
+        *changed = since > n->view.created ? since : n->view.created;
     }
-    return links;
+    return links + below;
 }
 
 static struct timespec timespec_of(int64_t ms)
@@ -105,7 +118,7 @@ void node_attr(const struct ops *o, const struct node *n, struct stat *st)
     *st = (struct stat){
         .st_ino = tree_inode(n->of, n->node),
         .st_mode = mode_of(o, n->node),
-        .st_nlink = links_of(o, n->node, &changed),
+        .st_nlink = links_of(o, n, &changed),
         .st_uid = o->uid,
         .st_gid = is_of_ctl_group(o, n->node) ? o->ctl_gid : o->gid,
         .st_blksize = 4096,

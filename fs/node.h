@@ -16,8 +16,11 @@
 
 struct node {
     enum tree_node node;
-    uint64_t of;              /* the number in its inode */
-    struct backend_view view; /* of an image's nodes */
+    uint64_t of; /* the number in its inode */
+    union {
+        struct backend_view view;         /* of an image's nodes */
+        struct backend_snapshot snapshot; /* of a snapshot's */
+    };
 };
 
 static inline const struct ops *node_ops(fuse_req_t req)

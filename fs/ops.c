@@ -208,6 +208,8 @@ static size_t add_plus(fuse_req_t req, char *buf, size_t size, const struct hand
     node_entry(node_ops(req), &n, &e);
     if (n.node == TREE_IMAGE)
         e.entry_timeout = e.attr_timeout = listed_timeout(node_ops(req));
+    if (n.node == TREE_SNAPSHOT) /* goes through the kernel alone, which waits for this answer */
+        e.entry_timeout = e.attr_timeout = NODE_FOLDER;
     if (entry->name[0] == '.')
         e.ino = 0;
     return fuse_add_direntry_plus(req, buf, size, entry->name, &e, next);

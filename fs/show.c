@@ -65,6 +65,11 @@ void show_usage_deactivate(const struct show *s, struct text *out)
     text_add(out, "write: NAME, to unmount what is ACTIVE; the writable layer is kept\n");
 }
 
+void show_usage_reset(const struct show *s, struct text *out)
+{
+    text_add(out, "write: NAME, or NAME/ID of a snapshot, to drop what was written to its layer\n");
+}
+
 void show_usage_log_level(const struct show *s, struct text *out)
 {
     int64_t since;
@@ -141,4 +146,25 @@ void show_info(const struct show *s, struct text *out)
 void show_rootfs(const struct show *s, struct text *out)
 {
     text_addf(out, "%s/%s", backend_active_dir(s->backend), s->view->name);
+}
+
+/* --- snapshots */
+
+void show_snapshot_state(const struct show *s, struct text *out)
+{
+    text_addf(out, "%s\n", s->snapshot->state);
+}
+
+void show_snapshot_info(const struct show *s, struct text *out)
+{
+    const struct backend_snapshot *v = s->snapshot;
+    text_addf(out, "image %s\nid %s\nstate %s\n", v->image_name, v->id, v->state);
+    add_time(out, "created", v->created);
+    add_count(out, "upper_bytes", v->upper_bytes);
+    *s->changed = v->measured;
+}
+
+void show_snapshot_rootfs(const struct show *s, struct text *out)
+{
+    backend_snapshot_rootfs(s->backend, s->snapshot->number, out);
 }

@@ -27,11 +27,16 @@ enum tree_node tree_child(enum tree_node parent, const char *name)
     return TREE_NONE;
 }
 
-void tree_path(enum tree_node node, const char *image, struct text *out)
+void tree_path_of_snapshot(enum tree_node node, const char *image, const char *id, struct text *out)
 {
     if (tree_rows[node].parent != TREE_NONE && tree_rows[node].parent != TREE_ROOT) {
-        tree_path(tree_rows[node].parent, image, out);
+        tree_path_of_snapshot(tree_rows[node].parent, image, id, out);
         text_add(out, "/");
     }
-    text_add(out, node == TREE_IMAGE ? image : tree_rows[node].name);
+    text_add(out, node == TREE_IMAGE ? image : node == TREE_SNAPSHOT ? id : tree_rows[node].name);
+}
+
+void tree_path(enum tree_node node, const char *image, struct text *out)
+{
+    tree_path_of_snapshot(node, image, "", out);
 }

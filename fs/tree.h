@@ -23,8 +23,9 @@ enum tree_node {
 
 /* What the number in an inode is. */
 enum tree_of {
-    TREE_OF_NOTHING, /* 0 */
-    TREE_OF_IMAGE,   /* an image's id */
+    TREE_OF_NOTHING,  /* 0 */
+    TREE_OF_IMAGE,    /* an image's id */
+    TREE_OF_SNAPSHOT, /* a snapshot's number */
 };
 
 /* How long a node's attributes hold good. */
@@ -42,12 +43,12 @@ struct tree_children {
     int (*list)(struct backend *backend, uint64_t of, struct handle_dir *dir); /* 0 or -ENOMEM */
 };
 
-extern const struct tree_children images_children;
+extern const struct tree_children images_children, snapshots_children;
 
 struct tree_row {
     enum tree_node parent;
     enum tree_of of;
-    const char *name;                     /* NULL: of what it is, images/NAME */
+    const char *name;                     /* NULL: of what it is, images/NAME or snapshots/ID */
     mode_t mode;                          /* with the type */
     show_fn *show;                        /* a file's or link's contents; NULL: none */
     enum control_file store;              /* CONTROL_NONE: not to be written */
@@ -70,5 +71,8 @@ enum tree_node tree_child(enum tree_node parent, const char *name);
 
 /* "ctl/fetch", "images/NAME/state": as a user would say it, below the mount point. */
 void tree_path(enum tree_node node, const char *image, struct text *out);
+/* The same of a snapshot's node: "images/NAME/snapshots/ID/state". */
+void tree_path_of_snapshot(enum tree_node node, const char *image, const char *id,
+                           struct text *out);
 
 #endif

@@ -135,7 +135,7 @@ void write_control(fuse_req_t req, enum tree_node node, struct handle *h, const 
 
 /* --- folders */
 
-static void refuse_path(fuse_req_t req, const char *path, int num, const char *reason)
+void write_refuse_path(fuse_req_t req, const char *path, int num, const char *reason)
 {
     struct err err = {0};
     err_set(&err, ERR_INTERNAL, num, "%s", reason);
@@ -149,47 +149,56 @@ static void write_rmdir(fuse_req_t req, fuse_ino_t folder, const char *name)
     if (!p) {
         struct text path CLEANUP_TEXT = {0};
         tree_path(TREE_IMAGE, name, &path);
-        refuse_path(req, path.data ? path.data : "", ENOMEM, "no memory to hold the request");
+        write_refuse_path(req, path.data ? path.data : "", ENOMEM, "no memory to hold the request");
         return;
     }
     struct backend_command command = {.kind = BACKEND_REMOVE, .name = name};
     backend_submit(node_ops(req)->backend, &command, answer, p);
 }
 
-/* false: the image is gone, and that was the answer. */
-static bool path_in(fuse_req_t req, enum tree_node node, uint64_t image, struct text *path)
+bool write_path(fuse_req_t req, enum tree_node node, uint64_t of, struct text *path)
 {
+    struct backend *backend = node_ops(req)->backend;
     struct backend_view view = {0};
-    if (image && !backend_view(node_ops(req)->backend, image, &view)) {
+    struct backend_snapshot snapshot = {0};
+    bool there = true;
+    if (tree_rows[node].of == TREE_OF_SNAPSHOT)
+        there = backend_snapshot_view(backend, of, &snapshot);
+    else if (of)
+        there = backend_view(backend, of, &view);
+    if (!there) {
         fuse_reply_err(req, ENOENT);
         return false;
     }
     text_add(path, "");
-    tree_path(node, view.name, path);
+    tree_path_of_snapshot(node, snapshot.number ? snapshot.image_name : view.name, snapshot.id,
+                          path);
     return true;
 }
 
-void write_refuse(fuse_req_t req, enum tree_node node, uint64_t image, int num, const char *reason)
+void write_refuse(fuse_req_t req, enum tree_node node, uint64_t of, int num, const char *reason)
 {
     struct text path CLEANUP_TEXT = {0};
     uid_t caller = fuse_req_ctx(req)->uid;
     /* Links are open to all: the kernel asks for anyone, and error_log is not anyone's to fill. */
-    if (node == TREE_ROOTFS && caller != 0 && caller != node_ops(req)->uid)
+    if (S_ISLNK(tree_rows[node].mode) && caller != 0 && caller != node_ops(req)->uid)
         fuse_reply_err(req, num);
-    else if (path_in(req, node, image, &path))
-        refuse_path(req, path.failed ? "" : path.data, num, reason);
+    else if (write_path(req, node, of, &path))
+        write_refuse_path(req, path.failed ? "" : path.data, num, reason);
 }
 
-void write_refuse_child(fuse_req_t req, enum tree_node parent, uint64_t image, const char *name)
+void write_refuse_child(fuse_req_t req, enum tree_node parent, uint64_t of, const char *name)
 {
     struct text path CLEANUP_TEXT = {0};
-    if (!path_in(req, parent, image, &path))
+    if (!write_path(req, parent, of, &path))
         return;
     if (path.len)
         text_add(&path, "/");
     text_add_escaped(&path, name, strlen(name));
-    refuse_path(req, path.failed ? "" : path.data, EPERM,
-                "nothing can be made, renamed or removed here but by rmdir images/NAME");
+    write_refuse_path(
+        req, path.failed ? "" : path.data, EPERM,
+        "nothing can be made, renamed or removed here but by rmdir images/NAME, and snapshots "
+        "by mkdir, rmdir and mv in images/NAME/snapshots");
 }
 
 const struct node_kind images_kind = {.rmdir = write_rmdir};
