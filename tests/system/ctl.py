@@ -8,9 +8,11 @@
   read PATH [OFFSET]          prints what one read(2) there gives
   mkdir rmdir unlink create mkfifo readlink PATH
   rename symlink link PATH PATH
+  rename_flags FLAGS PATH PATH   FLAGS of renameat2(2): 1 RENAME_NOREPLACE, 2 RENAME_EXCHANGE
   truncate PATH SIZE;  chmod PATH MODE
   open FLAGS PATH             FLAGS as in O_RDONLY|O_TRUNC
 """
+import ctypes
 import errno
 import os
 import sys
@@ -65,6 +67,13 @@ def opened(args):
     return attempt(os.open, args[1], flags, 0o600)[0]
 
 
+def rename_flags(args):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(-100, args[1].encode(), -100, args[2].encode(), int(args[0])) == 0:
+        return "OK"
+    return errno.errorcode[ctypes.get_errno()]
+
+
 CALLS = {
     "write": write,
     "open": opened,
@@ -75,6 +84,7 @@ CALLS = {
     "create": lambda a: attempt(os.open, a[0], os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)[0],
     "readlink": lambda a: attempt(os.readlink, a[0])[0],
     "rename": lambda a: attempt(os.rename, a[0], a[1])[0],
+    "rename_flags": rename_flags,
     "symlink": lambda a: attempt(os.symlink, a[0], a[1])[0],
     "link": lambda a: attempt(os.link, a[0], a[1])[0],
     "truncate": lambda a: attempt(os.truncate, a[0], int(a[1]))[0],

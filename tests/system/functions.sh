@@ -372,7 +372,8 @@ same_tree()
         fail "$1 is not what was packed"
 }
 
-# sit_in NAME: $sitter, a process whose working directory is that image's rootfs.
+# sit_in NAME: $sitter, a process whose working directory is that image's rootfs, or
+# (NAME/snapshots/ID) that snapshot's.
 sit_in()
 {
     (cd "$mnt/images/$1/rootfs" && exec sleep 100) &
@@ -383,7 +384,7 @@ sit_in()
 
 sits_in()
 {
-    [ "$(readlink "/proc/$sitter/cwd")" = "$(realpath "$store")/active/$1" ] &&
+    [ "$(readlink "/proc/$sitter/cwd")" = "$(readlink "$mnt/images/$1/rootfs")" ] &&
         [ "$(cat "/proc/$sitter/comm")" = sleep ]
 }
 
