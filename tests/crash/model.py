@@ -15,6 +15,7 @@ class Image:
     def __init__(self, digest, ends, policy="strict"):
         self.digest, self.ends, self.policy = digest, frozenset(ends), policy
         self.layer = {}
+        self.snapshots = {}  # {id: layer}
 
     def __repr__(self):
         return " or ".join(":".join(filter(None, end)) for end in sorted(self.ends, key=str))
@@ -25,13 +26,17 @@ class Model:
         self.world, self.trees = world, trees
         self.images, self.asked = {}, None
 
-    def request(self, file, text, effect):
-        """One write; effect(images) is what it does to them."""
+    def ask(self, effect, do, *args):
+        """do(*args) is what asks for it; effect(images) is what that does to them."""
         asked = copy.deepcopy(self.images)
         effect(asked)
         self.asked = asked
-        self.world.control(file, text)
+        do(*args)
         self.images, self.asked = asked, None
+
+    def request(self, file, text, effect):
+        """One write."""
+        self.ask(effect, self.world.control, file, text)
 
     def fetch(self, *lines, policy="strict"):
         """lines: (URL, digest, name, end, code)"""
@@ -48,14 +53,38 @@ class Model:
     def remove(self, name):
         self.request("remove", name + "\n", lambda images: images.pop(name))
 
-    def write_layer(self, name, path, text):
+    def make(self, name, snapshot):
+        self.ask(lambda images: images[name].snapshots.update({snapshot: {}}), self.world.change,
+                 os.mkdir, "%s/snapshots/%s" % (name, snapshot))
+        if not os.path.exists("%s/images/%s/snapshots/%s/rootfs/etc" % (
+                self.world.mnt, name, snapshot)):
+            self.world.until(lambda: False, "root file system of a new snapshot") # or it has died
+
+    def remove_snapshot(self, name, snapshot):
+        self.ask(lambda images: images[name].snapshots.pop(snapshot), self.world.change,
+                 os.rmdir, "%s/snapshots/%s" % (name, snapshot))
+
+    def rename(self, name, snapshot, to):
+        def effect(images):
+            images[name].snapshots[to] = images[name].snapshots.pop(snapshot)
+        self.ask(effect, self.world.change, os.rename, "%s/snapshots/%s" % (name, snapshot),
+                 "%s/snapshots/%s" % (name, to))
+
+    def layer_of(self, images, name, snapshot=None):
+        return images[name].snapshots[snapshot] if snapshot else images[name].layer
+
+    def reset(self, name, snapshot=None):
+        self.request("reset", "/".join(filter(None, (name, snapshot))) + "\n",
+                     lambda images: self.layer_of(images, name, snapshot).clear())
+
+    def write_layer(self, name, path, text, snapshot=None):
         """Written through the rootfs and synced."""
-        file = "%s/active/%s/%s" % (self.world.store, name, path)
-        with open(file, "w") as f:
+        place = ".snap/%d" % self.world.snapshots(name)[snapshot] if snapshot else name
+        with open("%s/active/%s/%s" % (self.world.store, place, path), "w") as f:
             f.write(text)
             f.flush()
             os.fsync(f.fileno())
-        self.images[name].layer[path] = text
+        self.layer_of(self.images, name, snapshot)[path] = text
 
     def reached(self, name):
         self.world.wait_state(name, next(iter(self.images[name].ends))[0])
@@ -96,22 +125,34 @@ class Model:
         if state == "FAILED" and not CLEAN_ERROR.fullmatch(error):
             raise Wrong("%s: error is %r" % (name, error))
         if state == "ACTIVE":
-            self.check_tree(name, image)
+            self.check_tree("%s/images/%s/" % (world.mnt, name), image.digest, image.layer)
         if state == "STORED":
-            self.check_layer("%s/overlays/%s/upper/" % (world.store, name), image)
+            self.check_layer("%s/overlays/%s/upper/" % (world.store, name), image.layer)
+        self.check_snapshots(name, image)
 
-    def check_layer(self, root, image):
-        for path, text in image.layer.items():
-            if read(root + path) != text:
+    def check_snapshots(self, name, image):
+        found = self.world.snapshots(name)
+        if sorted(found) != sorted(image.snapshots):
+            raise Wrong("snapshots of %s are %s, not %s" % (name, found, image.snapshots))
+        for snapshot, layer in image.snapshots.items():
+            folder = "%s/images/%s/snapshots/%s/" % (self.world.mnt, name, snapshot)
+            if read(folder + "state") != "ACTIVE\n":
+                raise Wrong("%s/%s is %s" % (name, snapshot, read(folder + "state")))
+            self.check_tree(folder, image.digest, layer)
+
+    def check_layer(self, root, layer):
+        for path, text in layer.items():
+            if not os.path.exists(root + path) or read(root + path) != text:
                 raise Wrong("%s is not what was written and synced" % path)
 
-    def check_tree(self, name, image):
-        root = "%s/images/%s/rootfs/" % (self.world.mnt, name)
-        self.check_layer(root, image)
+    def check_tree(self, folder, digest, layer):
+        root = folder + "rootfs/"
+        self.check_layer(root, layer)
         shown = tree_of(root)
-        want = dict(self.trees[image.digest])
-        for path in image.layer:
+        want = dict(self.trees[digest])
+        for path in layer:
             want.pop(path, None)
             shown.pop(path)
         if shown != want:
-            raise Wrong("%s does not show its tree: %s" % (name, set(shown.items()) ^ set(want.items())))
+            raise Wrong("%s does not show its tree: %s" % (
+                folder, set(shown.items()) ^ set(want.items())))

@@ -115,12 +115,58 @@ def reboot(world, model, images):
     world.stop()
 
 
+# Snapshots: adopted, made, renamed, reset, removed; of what is ACTIVE and of what is STORED
+
+def snaps_prepare(world, model, images):
+    world.start()
+    model.fetch(line(world, images, "ok", "web", "web"), line(world, images, "ok", "zst", "zst"))
+    model.reached("web")
+    model.reached("zst")
+    model.change("deactivate", "zst", "STORED")
+    for name in ("old", "other"):
+        model.make("web", name)
+        model.write_layer("web", "etc/mine", name + "\n", name)
+    model.write_layer("web", "etc/image-name", "web\n")
+    world.kill()
+
+
+def snaps(world, model, images):
+    model.make("web", "a")
+    model.write_layer("web", "etc/mine", "a\n", "a")
+    model.rename("web", "old", "new")
+    model.reset("web", "new")
+    model.reset("web")
+    model.write_layer("web", "etc/mine", "again\n")
+    model.make("zst", "b")
+    model.remove_snapshot("web", "a")
+    model.change("deactivate", "web", "STORED")
+    model.reset("web")
+    model.remove_snapshot("web", "new")
+    world.stop()
+
+
+# The same after the machine was off: they are mounted again
+
+def snaps_off_prepare(world, model, images):
+    snaps_prepare(world, model, images)
+    world.power_cut()
+
+
+def snaps_off(world, model, images):
+    world.settle(("web", "zst"))
+    model.rename("web", "old", "a")
+    model.remove_snapshot("web", "other")
+    world.stop()
+
+
 SCENARIOS = {
     "first": (first_prepare, (), first),
     "life": (life_prepare, (), life),
     "again": (again_prepare, ("-o", "policy=faithful"), again),
     "anew": (life_prepare, (), anew),
     "reboot": (reboot_prepare, (), reboot),
+    "snaps": (snaps_prepare, (), snaps),
+    "snaps-off": (snaps_off_prepare, (), snaps_off),
 }
 
 # (scenario, how and at which function's steps, the middle one, it dies first): then each step of the
@@ -130,4 +176,5 @@ RECOVERIES = (
     ("life", "before", "renameat2"),  # half removed
     ("again", "before", "fchown"),  # half unpacked
     ("reboot", "after", "move_mount"),  # half mounted
+    ("snaps", "before", "renameat2"),  # half reset
 )

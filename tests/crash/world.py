@@ -129,6 +129,15 @@ class World(Daemon):
             except OSError:
                 pass  # it has died since, which changes nothing
 
+    def change(self, call, *paths):
+        """call(*paths) below images/; Refused, or Died if there is no telling whether it was done."""
+        try:
+            call(*("%s/images/%s" % (self.mnt, path) for path in paths))
+        except OSError as e:
+            if e.errno in GONE and self.ends_within(PATIENCE):
+                raise Died from e
+            raise Refused(e.errno) from e
+
     def ends_within(self, seconds):
         """True as well where there is none."""
         try:
@@ -143,6 +152,11 @@ class World(Daemon):
 
     def wait_state(self, name, state):
         self.until(lambda: self.value(name) == state, "%s of %s" % (state, name))
+
+    def snapshots(self, name):
+        """{id: number}, which is part of the inode"""
+        with os.scandir("%s/images/%s/snapshots" % (self.mnt, name)) as found:
+            return {entry.name: entry.inode() >> 8 for entry in found}
 
     def info(self, name):
         lines = self.value(name, "info").splitlines()
@@ -159,19 +173,31 @@ class World(Daemon):
                 if state not in ends or (state == "STORED" and
                                          self.info(name)["want"] == "active"):
                     return False
+                for snapshot in self.snapshots(name):
+                    if self.value(name, "snapshots/%s/state" % snapshot) not in ends:
+                        return False
             return True
         self.until(at_rest, "rest")
 
     def leftovers(self, kept=()):
         """What is half there or discarded; kept: digests whose download may be taken up again."""
         found = []
-        for folder in ("blobs", "images", "overlays", "active"):
+        for folder in ("blobs", "images", "overlays", "active", "overlays/.snap", "active/.snap"):
+            if not os.path.exists(os.path.join(self.store, folder)):
+                continue
             for name in os.listdir(os.path.join(self.store, folder)):
-                if folder == "blobs" and name in [digest + ".part" for digest in kept]:
+                if name == ".snap" or (
+                        folder == "blobs" and name in [digest + ".part" for digest in kept]):
                     continue
                 if name.startswith(".") or name.endswith(".part"):
                     found.append(folder + "/" + name)
         return found
+
+    def entries(self, folder):
+        """Of the store's folder, those of its .snap as well."""
+        found = os.listdir("%s/%s" % (self.store, folder))
+        return [n for n in found if n != ".snap"] + [
+            ".snap/" + n for n in os.listdir("%s/%s/.snap" % (self.store, folder))]
 
     def kept(self, names):
         return [self.info(n)["sha256"] for n in names if self.value(n) == "FAILED"]
@@ -183,15 +209,19 @@ class World(Daemon):
         for name in os.listdir(self.store):
             if name not in (".id", ".key", ".lock", "blobs", "images", "overlays", "active"):
                 raise Wrong("the store holds %s" % name)
-        active = sorted(n for n, state in states.items() if state == "ACTIVE")
+        snaps = sorted(".snap/%d" % number for name in states
+                       for number in self.snapshots(name).values())
+        active = sorted([n for n, state in states.items() if state == "ACTIVE"] + snaps)
         mounted = sorted(os.path.relpath(p, self.store + "/active")
                          for p in mounts_below(self.store + "/active"))
         if mounted != active:
             raise Wrong("ACTIVE are %s, mounted %s" % (active, mounted))
-        if sorted(os.listdir(self.store + "/active")) != active:
-            raise Wrong("active/ holds %s" % os.listdir(self.store + "/active"))
-        for name in os.listdir(self.store + "/overlays"):
-            if name not in states:
+        for folder, want in (("active", active), ("overlays", snaps)):
+            found = sorted(self.entries(folder))
+            if [n for n in found if folder == "active" or n.startswith(".snap/")] != want:
+                raise Wrong("%s/ holds %s, not %s" % (folder, found, want))
+        for name in self.entries("overlays"):
+            if name not in states and name not in snaps:
                 raise Wrong("an orphan: overlays/%s" % name)
         for name in os.listdir(self.store + "/blobs"):
             if name in [digest + ".part" for digest in kept]:

@@ -34,6 +34,9 @@ static void check_command(const struct control *c, enum control_file file, const
         FUZZ_MUST(lines == 1);
         if (file != CONTROL_CLEANUP && file != CONTROL_LOG_LEVEL)
             FUZZ_MUST(backend_name_valid(c->command.name, strlen(c->command.name)));
+        if (c->command.snapshot)
+            FUZZ_MUST(file == CONTROL_RESET &&
+                      backend_name_valid(c->command.snapshot, strlen(c->command.snapshot)));
         return;
     }
     FUZZ_MUST(c->command.kind == BACKEND_FETCH && c->command.count == lines);

@@ -232,7 +232,8 @@ static bool is_empty(const char *folder)
     snprintf(path, sizeof path, "%s/%s", w.store, folder);
     DIR *dir CLEANUP_CLOSEDIR = opendir(path);
     for (struct dirent *d; dir && (d = readdir(dir));)
-        if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0) {
+        if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 &&
+            strcmp(d->d_name, ".snap") != 0) {
             fprintf(stderr, "left: %s/%s\n", path, d->d_name);
             return false;
         }

@@ -45,5 +45,12 @@ is "remove by a stranger" "$(as stranger write "$mnt/ctl/remove" 'web\n')" EACCE
 is "rmdir by a stranger" "$(as stranger rmdir "$mnt/images/web")" EACCES
 is "writing state" "$(as member open O_WRONLY "$mnt/images/web/state")" EACCES
 is "mkdir by a member" "$(as member mkdir "$mnt/images/new")" EPERM
+is "snapshots" "$(stat -c '%a %U %G' "$mnt/images/web/snapshots")" "775 root nogroup"
+is "a snapshot by a stranger" "$(as stranger mkdir "$mnt/images/web/snapshots/a")" EACCES
+is "a snapshot by a member" "$(as member mkdir "$mnt/images/web/snapshots/a")" OK
+is "renamed" "$(as member rename "$mnt/images/web/snapshots/a" "$mnt/images/web/snapshots/b")" OK
+is "reset" "$(as member write "$mnt/ctl/reset" 'web/b\n')" OK
+is "a snapshot's rmdir by a stranger" "$(as stranger rmdir "$mnt/images/web/snapshots/b")" EACCES
+is "a snapshot's rmdir by a member" "$(as member rmdir "$mnt/images/web/snapshots/b")" OK
 is "rmdir by a member" "$(as member rmdir "$mnt/images/web")" OK
 is "images" "$(ls "$mnt/images")" ""

@@ -123,7 +123,7 @@ class World(Daemon):
     def left_over(self):
         out = []
         for top in ("blobs", "images", "overlays", "active"):
-            out += [top + "/" + n for n in os.listdir("%s/%s" % (self.store, top))]
+            out += [top + "/" + n for n in os.listdir("%s/%s" % (self.store, top)) if n != ".snap"]
         return out
 
     def half_done(self):

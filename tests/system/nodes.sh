@@ -7,6 +7,7 @@ start_daemon
 active web
 fetch "$httpd/404/x" "$(printf %064d 1)" broken
 wait_state broken FAILED
+mkdir "$mnt/images/web/snapshots/a"
 
 cat >"$work/want" <<END
 d 555 0 0 .
@@ -20,6 +21,7 @@ f 600 0 0 ctl/error_log
 f 600 0 0 ctl/fetch
 f 600 0 0 ctl/log_level
 f 600 0 0 ctl/remove
+f 600 0 0 ctl/reset
 f 600 0 0 ctl/retry
 f 444 0 0 health
 d 555 0 0 images
@@ -27,12 +29,18 @@ d 555 0 0 images/broken
 f 444 0 0 images/broken/error
 f 444 0 0 images/broken/info
 f 444 0 0 images/broken/progress
+d 755 0 0 images/broken/snapshots
 f 444 0 0 images/broken/state
 d 555 0 0 images/web
 f 444 0 0 images/web/error
 f 444 0 0 images/web/info
 f 444 0 0 images/web/progress
 l 777 0 0 images/web/rootfs
+d 755 0 0 images/web/snapshots
+d 555 0 0 images/web/snapshots/a
+f 444 0 0 images/web/snapshots/a/info
+l 777 0 0 images/web/snapshots/a/rootfs
+f 444 0 0 images/web/snapshots/a/state
 f 444 0 0 images/web/state
 f 444 0 0 metrics
 f 444 0 0 version

@@ -19,7 +19,7 @@ for dir in '' ctl/ images/ images/web/; do
     refuses EPERM "${dir}new" symlink /etc "$mnt/${dir}new"
     refuses EPERM "${dir}new" link "$mnt/README" "$mnt/${dir}new"
 done
-for file in README version health metrics ctl/{fetch,remove,error_log} images/web/{state,progress,error,info,rootfs}; do
+for file in README version health metrics ctl/{fetch,remove,reset,error_log} images/web/{state,progress,error,info,rootfs}; do
     no unlink "$mnt/$file"
     no rename "$mnt/$file" "$mnt/images/x"
     no rename "$mnt/$file" "$mnt/x"

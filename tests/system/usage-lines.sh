@@ -4,7 +4,7 @@
 needs_mounts
 start_daemon
 
-for file in fetch remove cancel retry activate deactivate log_level; do
+for file in fetch remove cancel retry activate deactivate reset log_level; do
     is "lines of ctl/$file" "$(wc -l <"$mnt/ctl/$file")" 1
     matches "ctl/$file" "$(cat "$mnt/ctl/$file")" '[ -~]+'
     is "size of ctl/$file" "$(stat -c %s "$mnt/ctl/$file")" "$(wc -c <"$mnt/ctl/$file")"

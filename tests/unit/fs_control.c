@@ -222,6 +222,16 @@ static const struct refusal {
     {CONTROL_FETCH, BYTES(U " " A " a\n" U " " A " b\n "), U " " A " b", "newline"},
     /* the line at fault is the one that is blamed */
     {CONTROL_FETCH, BYTES(U " " A " a\n\n" U " x b\n" U " " A " c\n"), U " x b", "SHA-256"},
+    /* reset's NAME or NAME/ID */
+    {CONTROL_RESET, BYTES("web/\n"), "web/", "a name is"},
+    {CONTROL_RESET, BYTES("/a\n"), "/a", "a name is"},
+    {CONTROL_RESET, BYTES("web//a\n"), "web//a", "a name is"},
+    {CONTROL_RESET, BYTES("web/a/b\n"), "web/a/b", "a name is"},
+    {CONTROL_RESET, BYTES("web/../a\n"), "web/../a", "a name is"},
+    {CONTROL_RESET, BYTES("web/.snap\n"), "web/.snap", "a name is"},
+    {CONTROL_RESET, BYTES("web/xx" N127 "\n"), "web/xx" N127, "a name is"},
+    {CONTROL_RESET, BYTES("web /a\n"), "web /a", "one NAME"},
+    {CONTROL_RESET, BYTES("web/a\nweb/b\n"), "web/a", "one line"},
     /* cleanup's two words */
     {CONTROL_CLEANUP, BYTES("1\n"), "1", "run or dry-run"},
     {CONTROL_CLEANUP, BYTES("Run\n"), "Run", "run or dry-run"},
@@ -277,19 +287,35 @@ Test(control, a_name_for_each_file)
     static const enum backend_command_kind kinds[] = {
         [CONTROL_REMOVE] = BACKEND_REMOVE,         [CONTROL_CANCEL] = BACKEND_CANCEL,
         [CONTROL_RETRY] = BACKEND_RETRY,           [CONTROL_ACTIVATE] = BACKEND_ACTIVATE,
-        [CONTROL_DEACTIVATE] = BACKEND_DEACTIVATE,
+        [CONTROL_DEACTIVATE] = BACKEND_DEACTIVATE, [CONTROL_RESET] = BACKEND_RESET,
     };
     static const char *const writes[] = {"web\n",      "web",         " web\n",
                                          "\tweb \t\n", "\n\nweb\n\n", "\nweb"};
     struct control c;
     struct err err;
-    for (enum control_file f = CONTROL_REMOVE; f <= CONTROL_DEACTIVATE; f++)
+    for (enum control_file f = CONTROL_REMOVE; f <= CONTROL_RESET; f++)
         for (size_t i = 0; i < ARRAY_SIZE(writes); i++) {
             cr_expect_eq(parse(&c, f, writes[i], strlen(writes[i]), &err), 0, "%s", err.text);
             cr_expect_eq(c.command.kind, kinds[f]);
             cr_expect_str_eq(c.command.name, "web");
+            cr_expect_null(c.command.snapshot);
             control_free(&c);
         }
+}
+
+Test(control, reset_takes_a_snapshot_too)
+{
+    static const char *const writes[] = {"web/a.b-c_9\n", "\t web/a.b-c_9", "\nweb/a.b-c_9 \n"};
+    struct control c;
+    struct err err;
+    for (size_t i = 0; i < ARRAY_SIZE(writes); i++) {
+        cr_assert_eq(parse(&c, CONTROL_RESET, writes[i], strlen(writes[i]), &err), 0, "%s",
+                     err.text);
+        cr_expect_eq(c.command.kind, BACKEND_RESET);
+        cr_expect_str_eq(c.command.name, "web");
+        cr_expect_str_eq(c.command.snapshot, "a.b-c_9");
+        control_free(&c);
+    }
 }
 
 Test(control, cleanup_runs_or_only_says)

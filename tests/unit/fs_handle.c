@@ -34,7 +34,7 @@ Test(handle, the_folders_that_are_always_there)
     cr_assert(has(ctl, "fetch", tree_inode(0, TREE_CTL_FETCH)));
     cr_assert(has(ctl, "error_log", tree_inode(0, TREE_CTL_ERROR_LOG)));
     cr_assert_not(has(root, "fetch", tree_inode(0, TREE_CTL_FETCH)));
-    cr_assert_eq(ctl->count, 2 + 9);
+    cr_assert_eq(ctl->count, 2 + 10);
 }
 
 Test(handle, a_file_begins_with_nothing)
@@ -87,11 +87,39 @@ Test(folders, the_folders_of_the_tree)
     cr_expect_eq(d->entries[3].inode, tree_inode(web_id, TREE_IMAGE));
     struct handle_dir *web CLEANUP_DIR = handle_list(w.backend, TREE_IMAGE, web_id);
     struct handle_dir *db CLEANUP_DIR = handle_list(w.backend, TREE_IMAGE, db_id);
-    static const char *const files[] = {".", "..", "state", "progress", "error", "info", "rootfs"};
-    cr_assert(web->count == 7 && db->count == 6, "rootfs is there only while ACTIVE");
-    for (size_t i = 0; i < 7; i++)
+    static const char *const files[] = {".",     "..",   "state",  "progress",
+                                        "error", "info", "rootfs", "snapshots"};
+    cr_assert(web->count == 8 && db->count == 7, "rootfs is there only while ACTIVE");
+    for (size_t i = 0; i < 8; i++)
         cr_expect_str_eq(web->entries[i].name, files[i]);
     cr_expect_eq(web->entries[1].inode, tree_inode(0, TREE_IMAGES));
+}
+
+Test(folders, the_folders_of_snapshots)
+{
+    uint64_t web = fetched("ok", 0, "web", "ACTIVE"), number;
+    struct err err = {0};
+    static const char *const ids[] = {"b", "a"};
+    for (size_t i = 0; i < 2; i++)
+        cr_assert_eq(world_submit(&w,
+                                  &(struct backend_command){.kind = BACKEND_SNAPSHOT_MAKE,
+                                                            .image = web,
+                                                            .snapshot = ids[i]},
+                                  &err, NULL),
+                     0, "%s", err.text);
+    struct handle_dir *all CLEANUP_DIR = handle_list(w.backend, TREE_SNAPSHOTS, web);
+    cr_assert_eq(all->count, 4);
+    cr_expect_str_eq(all->entries[2].name, "a");
+    cr_expect_str_eq(all->entries[3].name, "b");
+    cr_expect_eq(all->entries[1].inode, tree_inode(web, TREE_IMAGE));
+    cr_assert(backend_snapshot_find(w.backend, web, "a", &number));
+    cr_expect_eq(all->entries[2].inode, tree_inode(number, TREE_SNAPSHOT));
+    struct handle_dir *a CLEANUP_DIR = handle_list(w.backend, TREE_SNAPSHOT, number);
+    static const char *const files[] = {".", "..", "state", "info", "rootfs"};
+    cr_assert_eq(a->count, 5);
+    for (size_t i = 0; i < 5; i++)
+        cr_expect_str_eq(a->entries[i].name, files[i]);
+    cr_expect_eq(a->entries[1].inode, tree_inode(web, TREE_SNAPSHOTS));
 }
 
 Test(folders, what_the_link_points_to)

@@ -13,7 +13,8 @@
 static struct text out;
 static struct backend_view view;
 static int64_t changed;
-static const struct show show = {.view = &view, .changed = &changed};
+static struct backend_snapshot snapshot;
+static const struct show show = {.view = &view, .snapshot = &snapshot, .changed = &changed};
 
 /* An image as it is when it was just asked for. */
 static void set_up(void)
@@ -49,6 +50,24 @@ static const char *text_of(show_fn *fn)
     text_free(&out);
     fn(&show, &out);
     return out.data ? out.data : "";
+}
+
+Test(show, a_snapshot)
+{
+    snapshot = (struct backend_snapshot){.number = 7,
+                                         .image_name = "web",
+                                         .id = "build",
+                                         .state = "ACTIVE",
+                                         .created = 1700000000123,
+                                         .measured = 5,
+                                         .upper_bytes = -1};
+    cr_assert_str_eq(text_of(show_snapshot_state), "ACTIVE\n");
+    cr_assert_str_eq(text_of(show_snapshot_info),
+                     "image web\nid build\nstate ACTIVE\ncreated 2023-11-14T22:13:20.123Z\n"
+                     "upper_bytes -\n");
+    cr_assert_eq(changed, 5);
+    snapshot.upper_bytes = 4096;
+    cr_assert(strstr(text_of(show_snapshot_info), "\nupper_bytes 4096\n"));
 }
 
 Test(show, state)

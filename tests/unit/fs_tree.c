@@ -3,9 +3,11 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+/* Or of a snapshot. */
 static bool of_image(enum tree_node n)
 {
-    return n == TREE_IMAGE || tree_rows[n].parent == TREE_IMAGE;
+    return n == TREE_IMAGE || n == TREE_SNAPSHOT || tree_rows[n].parent == TREE_IMAGE ||
+           tree_rows[n].parent == TREE_SNAPSHOT;
 }
 
 Test(tree, an_inode_packs_and_unpacks)
@@ -52,7 +54,7 @@ Test(tree, every_row_is_reachable_from_the_root)
         while (up != TREE_ROOT && steps++ < TREE_NODES) {
             enum tree_node parent = tree_rows[up].parent;
             cr_assert(parent != TREE_NONE && S_ISDIR(tree_rows[parent].mode), "node %d", n);
-            if (up != TREE_IMAGE)
+            if (up != TREE_IMAGE && up != TREE_SNAPSHOT)
                 cr_expect_eq(tree_child(parent, tree_rows[up].name), up, "%s", tree_rows[up].name);
             up = parent;
         }
@@ -98,6 +100,7 @@ static const struct {
     {"ctl/retry", S_IFREG | 0600, CONTROL_RETRY},
     {"ctl/activate", S_IFREG | 0600, CONTROL_ACTIVATE},
     {"ctl/deactivate", S_IFREG | 0600, CONTROL_DEACTIVATE},
+    {"ctl/reset", S_IFREG | 0600, CONTROL_RESET},
     {"ctl/cleanup", S_IFREG | 0600, CONTROL_CLEANUP},
     {"ctl/log_level", S_IFREG | 0600, CONTROL_LOG_LEVEL},
     {"ctl/error_log", S_IFREG | 0600, CONTROL_ERROR_LOG},
@@ -108,13 +111,18 @@ static const struct {
     {"images/web/error", S_IFREG | 0444, CONTROL_NONE},
     {"images/web/info", S_IFREG | 0444, CONTROL_NONE},
     {"images/web/rootfs", S_IFLNK | 0777, CONTROL_NONE},
+    {"images/web/snapshots", S_IFDIR | 0755, CONTROL_NONE},
+    {"images/web/snapshots/a", S_IFDIR | 0555, CONTROL_NONE},
+    {"images/web/snapshots/a/state", S_IFREG | 0444, CONTROL_NONE},
+    {"images/web/snapshots/a/info", S_IFREG | 0444, CONTROL_NONE},
+    {"images/web/snapshots/a/rootfs", S_IFLNK | 0777, CONTROL_NONE},
 };
 
 static enum tree_node of_path(const char *path)
 {
     for (enum tree_node n = TREE_ROOT + 1; n < TREE_NODES; n++) {
         struct text t CLEANUP_TEXT = {0};
-        tree_path(n, "web", &t);
+        tree_path_of_snapshot(n, "web", "a", &t);
         if (strcmp(t.data, path) == 0)
             return n;
     }

@@ -310,6 +310,7 @@ Test(snapshot, the_probe_leaves_nothing)
     cr_assert_eq(s.b->probe(&s.p, &s.err), 0, "%s", s.err.text);
     cr_assert_eq(snapshot_choose(&s.p, &s.err), &snapshot_overlay);
     cr_assert_not(store_has(s.p.overlays, ".probe"));
+    cr_assert_eq(unlinkat(s.p.overlays, ".snap", AT_REMOVEDIR), 0, "not empty");
     cr_assert_eq(unlinkat(s.p.root, "overlays", AT_REMOVEDIR), 0, "not empty");
 }
 
