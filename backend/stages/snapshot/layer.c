@@ -83,7 +83,8 @@ static int make_upper(int layer, int root)
     int r = copy_looks(root, upper);
     if (r < 0)
         return r;
-    if (fsync(upper) < 0 || renameat(layer, UPPER_NEW, layer, UPPER) < 0 || fsync(layer) < 0)
+    /* A journal keeps the order of what it is given: the first sync takes all of it along. */
+    if (renameat(layer, UPPER_NEW, layer, UPPER) < 0 || fsync(upper) < 0 || fsync(layer) < 0)
         return -errno;
     return 0;
 }
