@@ -290,6 +290,7 @@ Test(snapshots, that_cannot_be_mounted_are_FAILED_and_come_back)
     cr_assert(becomes("a", "FAILED"), "%s", state("a"));
     cr_assert(
         shell("rm overlays/.snap/1/upper && mv overlays/.snap/1/aside overlays/.snap/1/upper"));
+    cr_assert(world_wait(&w, "web", "ACTIVE"));
     cr_assert_eq(world_do(&w, BACKEND_DEACTIVATE, "web"), 0);
     cr_assert(becomes("a", "ACTIVE"), "%s", state("a"));
     cr_assert_eq(world_do(&w, BACKEND_ACTIVATE, "web"), 0);
