@@ -157,7 +157,7 @@ bool backend_snapshot_find(struct backend *backend, uint64_t image, const char *
                            uint64_t *number);
 /* Those of the image, in order of their ids. */
 int64_t backend_snapshot_list(struct backend *backend, uint64_t image, struct backend_name **names);
-/* Of the image, or (0) of all; the time is the image's. */
+/* How many the image has, and when the last one came, went or was renamed. */
 void backend_snapshot_count(struct backend *backend, uint64_t image, size_t *count,
                             int64_t *changed);
 /* Adds where its mount is, absolute. */

@@ -298,8 +298,7 @@ static int change_activate(const struct image *image, struct image *next, struct
     return 0;
 }
 
-/* Someone may have unmounted it behind our back: what is asked for is that it be mounted. What
- * waits to be mounted again waits no longer. */
+/* Someone may have unmounted it; what waits to be mounted again waits no longer. */
 static void activate(struct engine *e, struct request *request)
 {
     struct image *image = registry_named(e->registry, request->command.name);

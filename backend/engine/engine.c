@@ -132,6 +132,7 @@ void engine_metrics(struct engine *e, struct metrics_values *out)
 {
     registry_metrics(e->registry, &e->metrics, out);
     add_jobs(e, &out->of[METRICS_JOBS]);
+    out->of[METRICS_SNAPSHOTS] = (int64_t)snaps_count_all(e->snaps);
     LOCK_SCOPE(&e->health_lock);
     const char *health = e->health.text.data;
     out->of[METRICS_HEALTH] = health && strcmp(health, HEALTH_OK) == 0;

@@ -97,11 +97,9 @@ static struct measure *list_all(struct engine *e, size_t count)
 
 void measure_due(struct engine *e, int64_t now)
 {
-    size_t count;
-    int64_t changed;
     if (e->measuring || now < e->next_measure)
         return;
-    snaps_count(e->snaps, 0, &count, &changed);
+    size_t count = snaps_count_all(e->snaps);
     struct measure *m = count ? list_all(e, count) : NULL;
     struct job *job = m ? job_new(e, NULL, QUEUE_CHORE, run) : NULL;
     if (!job) {

@@ -210,8 +210,9 @@ void snap_image_changed(struct engine *e, const struct image *image)
         return;
     for (struct snap *s = snaps_next_of_image(e->snaps, image->id, NULL); s;
          s = snaps_next_of_image(e->snaps, image->id, s)) {
-        bool wanted =
-            s->state == SNAP_ACTIVATING || (s->state == SNAP_FAILED && image->state != FSM_FAILED);
+        bool wanted = s->state == SNAP_ACTIVATING ||
+                      (s->state == SNAP_FAILED &&
+                       (image->state == FSM_STORED || image->state == FSM_ACTIVATING));
         if (wanted && !s->job && !s->waits)
             line_up(e, s);
     }

@@ -295,10 +295,16 @@ static size_t count_of(struct snaps *s, uint64_t image)
     return n;
 }
 
+size_t snaps_count_all(struct snaps *s)
+{
+    LOCK_SCOPE(&s->lock);
+    return s->count;
+}
+
 void snaps_count(struct snaps *s, uint64_t image, size_t *count, int64_t *changed)
 {
     LOCK_SCOPE(&s->lock);
-    *count = image ? count_of(s, image) : s->count;
+    *count = count_of(s, image);
     *changed = s->changed[bucket_of(image)];
 }
 

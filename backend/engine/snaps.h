@@ -85,6 +85,7 @@ void snaps_set_bytes(struct snaps *snaps, uint64_t number, int64_t upper_bytes);
 bool snaps_view(struct snaps *snaps, uint64_t number, struct backend_snapshot *view);
 bool snaps_find(struct snaps *snaps, uint64_t image, const char *id, uint64_t *number);
 int64_t snaps_list(struct snaps *snaps, uint64_t image, struct backend_name **names);
+size_t snaps_count_all(struct snaps *snaps);
 void snaps_count(struct snaps *snaps, uint64_t image, size_t *count, int64_t *changed);
 
 #endif

@@ -28,6 +28,7 @@ is "build's" "$(cat "$snaps/build/rootfs/mine")" build
 [ ! -e "$snaps/test/rootfs/mine" ] || fail "test sees another's file"
 [ -e "$snaps/build/rootfs/payload" ] || fail "build lacks what test deleted"
 is "snapshots" "$(ls "$snaps" | tr '\n' ' ')" "build test "
+grep -qx 'imgstorefs_snapshots 2' "$mnt/metrics" || fail "metrics does not count them"
 is "links of the folder" "$(stat -c %h "$snaps")" 4
 
 # It does not need the image to be ACTIVE.

@@ -298,6 +298,8 @@ Test(snapshots, that_cannot_be_mounted_are_FAILED_and_come_back)
     cr_assert(shell("rm -rf overlays/.snap/1/work && touch overlays/.snap/1/work"));
     start();
     cr_assert(becomes("a", "FAILED"), "%s", state("a"));
+    cr_assert(world_wait(&w, "web", "ACTIVE"));
+    cr_assert_str_eq(state("a"), "FAILED");
     DO(BACKEND_RESET, "a", NULL);
     cr_assert_str_eq(state("a"), "ACTIVE");
 }
