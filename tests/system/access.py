@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""access.py TREE OTHER [SKIPPED]: tries, as whoever runs it, everything on every file of TREE, and
+"""access.py TREE OTHER [SKIPPED…]: tries, as whoever runs it, everything on every file of TREE, and
 prints
 
   OPERATION KIND ERRNO      sorted, each once; OK is what succeeded
 
-KIND is what the file is: root, ctl, images, image, rootfs, control (a file in ctl), state (any other).
+KIND is what the file is: root, ctl, images, image, snapshots, snapshot, rootfs, control (a file in
+ctl), state (any other).
 OTHER is a file elsewhere, to be renamed into the tree. SKIPPED is an "OPERATION KIND" not to be tried.
 """
 import errno
@@ -22,7 +23,10 @@ def kind(tree, path):
     if rest[0] == "ctl":
         return "control" if len(rest) > 1 else "ctl"
     if rest[0] == "images":
-        return ["images", "image", "rootfs" if rest[-1] == "rootfs" else "state"][len(rest) - 1]
+        file = "rootfs" if rest[-1] == "rootfs" else "state"
+        if rest[2:3] == ["snapshots"]:
+            return ["snapshots", "snapshot", file][len(rest) - 3]
+        return ["images", "image", file][len(rest) - 1]
     return "state"
 
 
@@ -92,11 +96,13 @@ def main():
     for path in paths:
         what = kind(tree, path)
         for name, call in ON.items():
-            if sys.argv[3:] == [f"{name} {what}"]:
+            if f"{name} {what}" in sys.argv[3:]:
                 continue
             found.add((name, what, word(call, path)))
         if os.path.isdir(path) and not os.path.islink(path):
             for name, call in IN.items():
+                if f"{name} {what}" in sys.argv[3:]:
+                    continue
                 found.add((name, what, word(call, os.path.join(path, NAME))))
     for row in sorted(found):
         print(*row)

@@ -33,8 +33,9 @@ only()
     [ "$(wc -l <"$work/tried")" -ge 15 ] || fail "$1: little was tried: $(cat "$work/tried")"
     odd=$(grep -vxE -e "$2" -e '[a-z-]+ [a-z]+ (EACCES|EPERM)' \
         -e '(link-to|link-out|rename-over|rename-in|rename-to) [a-z]+ EXDEV' \
-        -e '(open-[a-z]+|truncate) (root|ctl|images|image) EISDIR' -e 'open-[a-z]+ rootfs ELOOP' \
-        -e '(set|remove)xattr (control|images) ENOTSUP' -e 'unlink (ctl|images|image) EISDIR' \
+        -e '(open-[a-z]+|truncate) (root|ctl|images|image|snapshots|snapshot) EISDIR' -e 'open-[a-z]+ rootfs ELOOP' \
+        -e '(set|remove)xattr (control|images|snapshots) ENOTSUP' \
+        -e 'unlink (ctl|images|image|snapshots|snapshot) EISDIR' \
         -e '(rmdir|rename-to|rename-over) root EBUSY' "$work/tried") || return 0
     fail "$1: not due: $odd"
 }
@@ -45,7 +46,7 @@ unharmed()
     same_tree web
     is "the tree" "$(find "$mnt" -printf '%P %m %U %G\n' | sort)" "$before"
     is error_log "$(cat "$mnt/ctl/error_log")" ""
-    is mounts "$(mounts_below "$store/active" | wc -l)" 1
+    is mounts "$(mounts_below "$store/active" | wc -l)" 2
 }
 
 # A store that was open to all.
@@ -56,6 +57,7 @@ touch "$db"
 start_httpd
 start_daemon -o allow_other
 active web
+mkdir "$mnt/images/web/snapshots/build"
 umask 022
 private()
 {
@@ -69,11 +71,11 @@ private()
 }
 private
 before=$(find "$mnt" -printf '%P %m %U %G\n' | sort)
-reads='read (root|ctl|images|image|rootfs|state) OK'
+reads='read (root|ctl|images|image|snapshots|snapshot|rootfs|state) OK'
 
 tries_all "${stranger[@]}"
 only "a stranger" "$reads"
-is "what a stranger reads" "$(grep -c ' OK$' "$work/tried")" 6
+is "what a stranger reads" "$(grep -c ' OK$' "$work/tried")" 8
 unharmed
 for path in "$mnt/images/web/rootfs/" "$store" "$store/active/web" "$store/blobs" "$store/.key" "$db" \
     "$mnt/ctl/error_log" "$mnt/ctl/cleanup"; do
@@ -109,15 +111,16 @@ stop_daemon USR2
 # A member of the group: commands, and no more.
 start_daemon -o ctl_group=nogroup
 before=$(find "$mnt" -printf '%P %m %U %G\n' | sort)
-skipped=('rmdir image')
+skipped=('rmdir image' 'rmdir snapshot' 'rename-to snapshot' 'mkdir snapshots')
 tries_all "${member[@]}"
-only "a member" '(read (root|ctl|images|image|rootfs|state|control)|(open-[a-z]+|truncate) control) OK'
+only "a member" '(read (root|ctl|images|image|snapshots|snapshot|rootfs|state|control)|(open-[a-z]+|truncate) control) OK'
 succeeds write "$mnt/ctl/error_log" 'clear\n'
 unharmed
 skipped=()
 tries_all "${stranger[@]}"
 only "a stranger beside the group" "$reads"
 unharmed
+is "rmdir by a member" "$("${member[@]}" "$python" -SE "$here/ctl.py" rmdir "$mnt/images/web/snapshots/build")" OK
 is "rmdir by a member" "$("${member[@]}" "$python" -SE "$here/ctl.py" rmdir "$mnt/images/web")" OK
 stop_daemon
 

@@ -50,7 +50,7 @@ removed()
 eventually 20 removed
 echo run >"$mnt/ctl/cleanup"
 is "what is kept" "$(find "$store/images" "$store/blobs" "$store/overlays" "$store/active" \
-    -mindepth 1 -maxdepth 1 ! -name '.trash-*')" ""
+    -mindepth 1 -maxdepth 1 ! -name '.trash-*' ! -name .snap)" ""
 active good
 is "what lies outside" "$(shown)" "$before"
 stop_daemon

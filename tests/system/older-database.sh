@@ -39,7 +39,7 @@ stop_daemon
 mv "$work/left" "$store/overlays/early"
 start_daemon
 nothing_half_done
-is "layers" "$(ls -A "$store/overlays" | tr '\n' ' ')" ".kept-late-1 .kept-late-2 "
+is "layers" "$(ls -A "$store/overlays" | tr '\n' ' ')" ".kept-late-1 .kept-late-2 .snap "
 
 # One that has come after a removal, of which only a newer database would know.
 mkdir -p "$store/overlays/early/upper"

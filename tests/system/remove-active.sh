@@ -13,7 +13,7 @@ is "images" "$(ls "$mnt/images")" other
 is "mounts" "$(mounts_below "$store/active")" "$(realpath "$store")/active/other"
 no_layer()
 {
-    [ -z "$(find "$store/overlays" "$store/active" -mindepth 1 -maxdepth 1 ! -name other)" ]
+    [ -z "$(find "$store/overlays" "$store/active" -mindepth 1 -maxdepth 1 ! -name other ! -name .snap)" ]
 }
 eventually 5 no_layer
 
