@@ -376,15 +376,16 @@ same_tree()
 # (NAME/snapshots/ID) that snapshot's.
 sit_in()
 {
-    (cd "$mnt/images/$1/rootfs" && exec sleep 100) &
+    sitter_at=$(readlink "$mnt/images/$1/rootfs")
+    (cd "$sitter_at" && exec sleep 100) &
     sitter=$!
     in_background $sitter
-    eventually 5 sits_in "$1"
+    eventually 5 sits_in
 }
 
 sits_in()
 {
-    [ "$(readlink "/proc/$sitter/cwd")" = "$(readlink "$mnt/images/$1/rootfs")" ] &&
+    [ "$(readlink "/proc/$sitter/cwd")" = "$sitter_at" ] &&
         [ "$(cat "/proc/$sitter/comm")" = sleep ]
 }
 

@@ -12,7 +12,7 @@ rm "$store/.id" "$db" "$db"-*
 start_daemon
 is "images" "$(ls "$mnt/images")" ""
 is "the layer" "$(cat "$store/overlays/web/upper/mine")" kept
-sits_in web
+sits_in
 sum=$(make_image web)
 refuses EBUSY ctl/fetch write "$mnt/ctl/fetch" "$httpd/ok/web.tar.gz $sum web\n"
 stand_up
