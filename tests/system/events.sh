@@ -66,16 +66,20 @@ do_events blocking second
 wait_state second ACTIVE
 
 # Whoever waits can be killed, and may close the file.
-for how in wait asynchronous; do
-    "$python" -SE "$here/events.py" $how "$mnt" '' >"$work/waits" &
+can_be_killed() # FUNCTION
+{
+    "$python" -SE "$here/events.py" "$1" "$mnt" second >"$work/waits" &
     pid=$!
     in_background $pid
-    eventually 10 test -s "$work/waits"
+    eventually 20 test -s "$work/waits"
     sleep 0.2
+    is "what waits" "$(cat "$work/waits")" waits
     kill -KILL $pid
     eventually 5 eval "! kill -0 $pid 2>/dev/null"
+    wait $pid || :
     rm "$work/waits"
-done
+}
+can_be_killed wait
 refuses EPERM events write "$mnt/events" 'x\n'
 refuses EPERM events truncate "$mnt/events" 0
 alive
@@ -91,3 +95,10 @@ wait_exit $pid 5 && fail "a read returns at the end of the daemon"
 grep -q 'Errno 19' "$work/waits" || fail "it is not ENODEV: $(tail -n 1 "$work/waits")"
 [ $took -lt $((3000 * patience)) ] || fail "the daemon took $took ms to stop"
 no_mounts
+
+# With a log that is soon full: whoever was there learns what it has missed.
+start_daemon -o keep_events=4K
+wait_state second ACTIVE
+do_events there second
+can_be_killed asynchronous
+do_events there second
