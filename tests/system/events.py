@@ -249,5 +249,45 @@ def wait(mnt, _):
     os.read(fd, 4096)
 
 
+def crowd(mnt, readers):
+    """Of so many open files most are never read, a third is waited for in reads of a thread each, and
+    some in poll(2). Told on standard input what the last line's number is, all who read must have
+    come to it."""
+    files = [open_events(mnt, os.O_NONBLOCK if i % 3 else 0) for i in range(int(readers))]
+    reached, poll = {}, select.poll()
+
+    def follow(fd):
+        data = b""
+        while True:
+            try:
+                data += os.read(fd, 8192)
+            except OSError as e:
+                reached[fd] = errno.errorcode[e.errno]
+                return
+            if data.endswith(b"\n"):
+                reached[fd] = lines_of(data)[-1]["seq"]
+                data = b""
+    threading.stack_size(256 * 1024)
+    for i, fd in enumerate(files):
+        if i % 3 == 0:
+            threading.Thread(target=follow, args=(fd,), daemon=True).start()
+        elif i % 3 == 1:
+            os.lseek(fd, 0, os.SEEK_END)
+            poll.register(fd, select.POLLIN)
+    check(poll.poll(0) == [], "ready")
+    print("waits", flush=True)
+    last = int(sys.stdin.readline())
+    end = time.monotonic() + 20
+    while time.monotonic() < end and (len(reached) < len(files[::3]) or set(reached.values()) != {last}):
+        time.sleep(0.05)
+    check(set(reached.values()) == {last}, "not all come to", last, set(reached.values()))
+    check(len(poll.poll(0)) == len(files[1::3]), "not all are ready")
+    print("reached", flush=True)
+    while set(reached.values()) != {"ENODEV"} and time.monotonic() < end + 20:
+        time.sleep(0.05)
+    check(set(reached.values()) == {"ENODEV"}, "at the end", set(reached.values()))
+    print("ended", flush=True)
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]](*sys.argv[2:])
