@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#define BOOT_ID_MAX  40 /* the NUL counted */
+#define BOOT_ID_MAX  40  /* the NUL counted */
 #define BOOT_ID_NONE "-" /* of a system that has none */
 
 /* Any thread. */
