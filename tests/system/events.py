@@ -250,10 +250,10 @@ def wait(mnt, _):
 
 
 def crowd(mnt, readers):
-    """Of so many open files most are never read, a third is waited for in reads of a thread each, and
-    some in poll(2). Told on standard input what the last line's number is, all who read must have
+    """Of so many open files most are never read, a tenth is waited for in reads of a thread each, and
+    as many in poll(2). Told on standard input what the last line's number is, all who read must have
     come to it."""
-    files = [open_events(mnt, os.O_NONBLOCK if i % 3 else 0) for i in range(int(readers))]
+    files = [open_events(mnt, os.O_NONBLOCK if i % 10 else 0) for i in range(int(readers))]
     reached, poll = {}, select.poll()
 
     def follow(fd):
@@ -269,19 +269,19 @@ def crowd(mnt, readers):
                 data = b""
     threading.stack_size(256 * 1024)
     for i, fd in enumerate(files):
-        if i % 3 == 0:
+        if i % 10 == 0:
             threading.Thread(target=follow, args=(fd,), daemon=True).start()
-        elif i % 3 == 1:
+        elif i % 10 == 1:
             os.lseek(fd, 0, os.SEEK_END)
             poll.register(fd, select.POLLIN)
     check(poll.poll(0) == [], "ready")
     print("waits", flush=True)
     last = int(sys.stdin.readline())
     end = time.monotonic() + 20
-    while time.monotonic() < end and (len(reached) < len(files[::3]) or set(reached.values()) != {last}):
+    while time.monotonic() < end and (len(reached) < len(files[::10]) or set(reached.values()) != {last}):
         time.sleep(0.05)
     check(set(reached.values()) == {last}, "not all come to", last, set(reached.values()))
-    check(len(poll.poll(0)) == len(files[1::3]), "not all are ready")
+    check(len(poll.poll(0)) == len(files[1::10]), "not all are ready")
     print("reached", flush=True)
     while set(reached.values()) != {"ENODEV"} and time.monotonic() < end + 20:
         time.sleep(0.05)

@@ -68,6 +68,7 @@ wait_state second ACTIVE
 # Whoever waits can be killed, and may close the file.
 can_be_killed() # FUNCTION
 {
+    rm -f "$work/waits"
     "$python" -SE "$here/events.py" "$1" "$mnt" second >"$work/waits" &
     pid=$!
     in_background $pid
@@ -77,7 +78,6 @@ can_be_killed() # FUNCTION
     kill -KILL $pid
     eventually 5 eval "! kill -0 $pid 2>/dev/null"
     wait $pid || :
-    rm "$work/waits"
 }
 can_be_killed wait
 refuses EPERM events write "$mnt/events" 'x\n'
@@ -85,6 +85,7 @@ refuses EPERM events truncate "$mnt/events" 0
 alive
 
 # The end of the daemon is the end of the wait.
+rm "$work/waits"
 "$python" -SE "$here/events.py" wait "$mnt" '' >"$work/waits" 2>&1 &
 pid=$!
 eventually 10 test -s "$work/waits"
