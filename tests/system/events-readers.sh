@@ -39,6 +39,20 @@ echo "thirty turns: $alone ms alone, $watched ms with 600 readers"
 more=$(($(awk '/^VmRSS/ { print $2 }' /proc/"$daemon_pid"/status) - memory))
 [ -n "${ASAN_OPTIONS-}" ] || [ $more -lt 8192 ] || fail "the daemon has grown by $more KiB"
 
+# Signals lose no line, and double none, when they come just then.
+restless=()
+for i in {1..8}; do
+    "$python" -SE "$here/events.py" restless "$mnt" '' >"$work/restless-$i" 2>&1 &
+    restless+=($!)
+    in_background $!
+    eventually 20 test -s "$work/restless-$i"
+done
+turns >/dev/null
+fetch "$httpd/404/x" "$(printf %064d 1)" end
+for p in "${restless[@]}"; do
+    wait_exit "$p" 20 || fail "signals: $(cat "$work"/restless-*)"
+done
+
 # Whoever detaches the tree does not wait for its readers; nor does the daemon.
 umount -l "$mnt"
 kill -0 "$daemon_pid" || fail "the daemon is gone, with files open"

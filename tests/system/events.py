@@ -249,6 +249,19 @@ def wait(mnt, _):
     os.read(fd, 4096)
 
 
+def restless(mnt, _):
+    """Reads all from now on, while signals interrupt it all the time, until the image `end` is there."""
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    fd, data = open_events(mnt, 0), b""
+    print("waits", flush=True)
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.0007)
+    while b'"image":"end"' not in data:
+        data += os.read(fd, 4096)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    got = [l["seq"] for l in lines_of(data)]
+    check(got == list(range(1, got[-1] + 1)), "lines are lost or come twice", got)
+
+
 def crowd(mnt, readers):
     """Of so many open files most are never read, a tenth is waited for in reads of a thread each, and
     as many in poll(2). Told on standard input what the last line's number is, all who read must have
