@@ -31,8 +31,9 @@ void event_add(struct text *out, const struct backend_event *event)
     json_t *object = render(event);
     char *line CLEANUP_FREE = object ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
     json_decref(object);
-    text_add(out, line ? line : "{\"missed\":1}"); /* no memory */
+    text_add(out, line ? line : "");
     text_add(out, "\n");
+    out->failed = out->failed || !line;
 }
 
 int64_t event_seq(const char *line)

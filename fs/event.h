@@ -6,7 +6,7 @@
 
 #define EVENT_LINE_MIN 100 /* bytes that every line has at least */
 
-/* Adds the line, with its newline. What there is none of is null. */
+/* Adds the line, with its newline. What there is none of is null. Without memory out has failed. */
 void event_add(struct text *out, const struct backend_event *event);
 
 /* The number in a line that begins so; 0: there is none. */

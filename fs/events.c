@@ -10,10 +10,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
 
 /* The kernel makes several requests of a large read, and goes on with the next one if one is
  * answered in full: which would wait at the end, with all that was read. */
 #define PIECE 65536
+
+#define ONE_MISSED "{\"missed\":1}\n" /* there was no memory to make its line */
 
 struct file {
     struct lines_reader reader;
@@ -79,8 +82,9 @@ static void add_event(struct events *e, const struct backend_event *event)
     struct text line CLEANUP_TEXT = {0};
     char oldest[EVENT_LINE_MIN / 2];
     event_add(&line, event);
+    const char *s = line.failed ? ONE_MISSED : line.data;
     LOCK_SCOPE(&e->lock);
-    if (!line.failed && lines_add(&e->lines, line.data, line.len)) {
+    if (lines_add(&e->lines, s, strlen(s))) {
         lines_peek(&e->lines, oldest, sizeof oldest - 1);
         backend_keep_history(e->backend, event_seq(oldest));
     }
