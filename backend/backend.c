@@ -162,6 +162,23 @@ void backend_set_observer(struct backend *b, backend_observer *observer, void *c
     b->engine.observer_ctx = ctx;
 }
 
+void backend_set_reporter(struct backend *b, backend_reporter *reporter, void *ctx)
+{
+    b->engine.reporter = reporter;
+    b->engine.reporter_ctx = ctx;
+}
+
+int backend_history(struct backend *b, int64_t most, backend_reporter *reporter, void *ctx,
+                    struct err *err)
+{
+    return news_of_old(&b->engine, most, reporter, ctx, err);
+}
+
+void backend_keep_history(struct backend *b, int64_t seq)
+{
+    atomic_store(&b->engine.history_kept, seq);
+}
+
 void backend_print_fsm(struct text *out)
 {
     fsm_print(out);

@@ -190,6 +190,29 @@ enum backend_change {
 typedef void backend_observer(void *ctx, enum backend_change change, uint64_t id, const char *name);
 void backend_set_observer(struct backend *backend, backend_observer *observer, void *ctx);
 
+/* A transition. */
+struct backend_event {
+    int64_t seq;           /* of the store's history: it rises, and is never used twice */
+    int64_t time;          /* ms since 1970 */
+    const char *image;     /* its name */
+    const char *from, *to; /* states; "" is before it was there, or since it is gone */
+    const char *code;      /* as err_word says it; "" is none */
+    const char *message;   /* likewise; credentials masked */
+};
+
+/* n of them, in order; borrowed until it returns. On the backend's thread, once they are committed
+ * and can be seen; it must not block. Set before backend_start. */
+typedef void backend_reporter(void *ctx, const struct backend_event *events, size_t n);
+void backend_set_reporter(struct backend *backend, backend_reporter *reporter, void *ctx);
+
+/* The newest of the past, `most` at most, in order. Before backend_start, on the thread that has
+ * opened it. */
+int backend_history(struct backend *backend, int64_t most, backend_reporter *reporter, void *ctx,
+                    struct err *err);
+
+/* Nobody asks for what is before seq any more: it is deleted, bit by bit. Does not block. */
+void backend_keep_history(struct backend *backend, int64_t seq);
+
 /* The state machine in Graphviz's language. */
 void backend_print_fsm(struct text *out);
 

@@ -21,6 +21,9 @@ struct node_kind {
     void (*poll)(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi,
                  struct fuse_pollhandle *poll);
     void (*release)(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi);
+    /* Sets what of a stat is otherwise than the row says. Of an open file if fi is not NULL: so
+     * lseek(2) asks for its end. */
+    void (*stat)(const struct ops *o, const struct fuse_file_info *fi, struct stat *st);
 
     /* Folders: a child of the folder of that inode. */
     void (*mkdir)(fuse_req_t req, fuse_ino_t folder, const char *name);
@@ -34,7 +37,8 @@ struct node_kind {
 extern const struct node_kind value_kind;   /* value.c: contents that show makes */
 extern const struct node_kind control_kind; /* value.c: likewise, and written to */
 extern const struct node_kind images_kind;  /* write.c */
-extern const struct node_kind snapshots_kind;
+extern const struct node_kind snapshots_kind; /* snapshots.c */
+extern const struct node_kind events_kind;  /* events.c */
 
 /* NULL: there is nothing to be done with it but what ops.c does. */
 extern const struct node_kind *const kind_of_node[TREE_NODES];

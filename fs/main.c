@@ -1,5 +1,6 @@
 #include "fs/config.h"
 #include "fs/daemon.h"
+#include "fs/events.h"
 #include "fs/log_to.h"
 #include "fs/loop.h"
 #include "fs/ops.h"
@@ -182,13 +183,17 @@ static int set_up(struct program *p, struct err *err)
     p->ops.gid = getegid();
     p->ops.started = text_now_ms();
     p->ops.error_log = error_log_new();
-    int r = p->ops.error_log ? find_group(p, err) : err_sys(err, ENOMEM, "cannot start");
+    p->ops.events = events_new(p->options.keep_events);
+    int r = p->ops.error_log && p->ops.events ? find_group(p, err)
+                                              : err_sys(err, ENOMEM, "cannot start");
     if (r == 0)
         r = find_helper(p, err);
     if (r == 0)
         r = make_session(p, err);
     if (r == 0)
         r = backend_open(&p->ops.backend, &p->config, err);
+    if (r == 0)
+        r = events_attach(p->ops.events, p->ops.backend, err);
     if (r == 0)
         r = mount_tree(p, err);
     return r;
@@ -199,11 +204,14 @@ static void tear_down(struct program *p, bool keep_mounts)
 {
     if (p->ops.backend)
         backend_stop(p->ops.backend);
+    if (p->ops.events)
+        events_stop(p->ops.events);
     if (p->mounted)
         fuse_session_unmount(p->session);
     backend_close(p->ops.backend, keep_mounts);
     if (p->session)
         fuse_session_destroy(p->session);
+    events_free(p->ops.events);
     error_log_free(p->ops.error_log);
 }
 
@@ -216,6 +224,8 @@ static int run(struct program *p, int background, struct err *err)
         backend_set_observer(p->ops.backend, observe, p);
         r = backend_start(p->ops.backend, err);
     }
+    if (r == 0)
+        r = events_start(p->ops.events, err);
     if (r < 0) {
         tear_down(p, true);
         return r;

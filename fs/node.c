@@ -1,6 +1,7 @@
 #include "fs/node.h"
 
 #include "base/cleanup.h"
+#include "fs/kind.h"
 
 #include <errno.h>
 
@@ -105,15 +106,17 @@ static nlink_t links_of(const struct ops *o, const struct node *n, int64_t *chan
     return links + below;
 }
 
-static struct timespec timespec_of(int64_t ms)
+struct timespec node_time(int64_t ms)
 {
     return (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
 }
 
-void node_attr(const struct ops *o, const struct node *n, struct stat *st)
+void node_attr(const struct ops *o, const struct node *n, const struct fuse_file_info *fi,
+               struct stat *st)
 {
     struct text t CLEANUP_TEXT = {0};
     int64_t changed;
+    const struct node_kind *kind = kind_of_node[n->node];
     bool shown = node_show(o, n, &t, &changed);
     *st = (struct stat){
         .st_ino = tree_inode(n->of, n->node),
@@ -125,7 +128,9 @@ void node_attr(const struct ops *o, const struct node *n, struct stat *st)
     };
     if (shown)
         st->st_size = (off_t)t.len;
-    st->st_atim = st->st_mtim = st->st_ctim = timespec_of(changed);
+    st->st_atim = st->st_mtim = st->st_ctim = node_time(changed);
+    if (kind && kind->stat)
+        kind->stat(o, fi, st);
 }
 
 void node_entry(const struct ops *o, const struct node *n, struct fuse_entry_param *e)
@@ -136,5 +141,5 @@ void node_entry(const struct ops *o, const struct node *n, struct fuse_entry_par
         .entry_timeout = n->node != TREE_IMAGE && row->life != TREE_COMES ? NODE_FOREVER : 0,
         .attr_timeout = S_ISDIR(row->mode) ? NODE_FOLDER : 0,
     };
-    node_attr(o, n, &e->attr);
+    node_attr(o, n, NULL, &e->attr);
 }

@@ -38,9 +38,13 @@ int node_absence(const struct ops *o, fuse_ino_t inode);
 /* Is what the inode is of still there? */
 bool node_is_there(const struct ops *o, fuse_ino_t inode);
 
+struct timespec node_time(int64_t ms); /* since 1970 */
+
 /* Its contents; false: no memory. */
 bool node_show(const struct ops *o, const struct node *n, struct text *out, int64_t *changed);
-void node_attr(const struct ops *o, const struct node *n, struct stat *st);
+/* Of the open file fi, if not NULL. */
+void node_attr(const struct ops *o, const struct node *n, const struct fuse_file_info *fi,
+               struct stat *st);
 void node_entry(const struct ops *o, const struct node *n, struct fuse_entry_param *e);
 
 #endif

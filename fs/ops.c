@@ -39,6 +39,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
     /* Reads of a file must not be gathered ahead: each one at offset 0 is a fresh look. */
     conn->max_readahead = 0;
+    /* What is read asynchronously cannot be interrupted, and whoever waits in it not be killed. */
+    conn->want &= ~(unsigned)FUSE_CAP_ASYNC_DIO;
 }
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -61,7 +63,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *
         fuse_reply_err(req, node_absence(node_ops(req), inode));
         return;
     }
-    node_attr(node_ops(req), &n, &st);
+    node_attr(node_ops(req), &n, fi, &st);
     fuse_reply_attr(req, &st, S_ISDIR(st.st_mode) ? NODE_FOLDER : 0);
 }
 

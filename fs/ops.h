@@ -13,9 +13,12 @@
 #include <fuse_lowlevel.h>
 #include <stdatomic.h>
 
+struct events;
+
 struct ops {
     struct backend *backend;
     struct error_log *error_log;
+    struct events *events;
     uid_t uid;
     gid_t gid;
     gid_t ctl_gid; /* of ctl and images, if has_ctl_group */

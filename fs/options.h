@@ -12,7 +12,7 @@ struct options {
     const char *database, *store, *log_level, *log_format, *policy, *sink, *ctl_group, *helper;
     int64_t downloads, host_downloads, unpacks, queue, max_files, max_file_size, max_total_size,
         max_download_size, connect_timeout, stall_timeout, attempts, retry_delay, retry_max,
-        keep_unused;
+        keep_unused, keep_events;
     struct amount min_free;
     bool allow_other;
 

@@ -8,7 +8,6 @@
 #include <sys/xattr.h>
 
 #define FILE_OF_ID "/proc/sys/kernel/random/boot_id"
-#define NONE       "-"
 #define MARK       "user.imgstore.boot"
 
 void boot_id(char out[static BOOT_ID_MAX])
@@ -18,7 +17,7 @@ void boot_id(char out[static BOOT_ID_MAX])
     out[n > 0 ? n : 0] = '\0';
     out[strcspn(out, "\n")] = '\0';
     if (*out == '\0')
-        memcpy(out, NONE, sizeof NONE);
+        memcpy(out, BOOT_ID_NONE, sizeof BOOT_ID_NONE);
 }
 
 void boot_mark(int fd)
@@ -33,6 +32,6 @@ bool boot_marked(int fd)
     char id[BOOT_ID_MAX], mark[BOOT_ID_MAX];
     ssize_t n = fgetxattr(fd, MARK, mark, sizeof mark);
     boot_id(id);
-    return n > 0 && strcmp(id, NONE) != 0 && (size_t)n == strlen(id) &&
+    return n > 0 && strcmp(id, BOOT_ID_NONE) != 0 && (size_t)n == strlen(id) &&
            memcmp(mark, id, (size_t)n) == 0;
 }

@@ -5,9 +5,10 @@
 
 #include <stdbool.h>
 
-#define BOOT_ID_MAX 40 /* the NUL counted */
+#define BOOT_ID_MAX  40  /* the NUL counted */
+#define BOOT_ID_NONE "-" /* of a system that has none */
 
-/* "-" where the system has none. Any thread. */
+/* Any thread. */
 void boot_id(char out[static BOOT_ID_MAX]);
 
 /* Notes on an open file that it is known to be whole; and was it in this boot? Where the file

@@ -11,6 +11,7 @@
 enum lock_rank {
     LOCK_LOOP,         /* fs: the threads that take FUSE's requests */
     LOCK_HANDLE,       /* fs: one open file's buffer */
+    LOCK_EVENTS,       /* fs: the lines of events, and who reads them */
     LOCK_ENGINE_INBOX, /* engine: requests waiting for the engine's thread */
     LOCK_QUEUE,        /* queue: jobs waiting for a worker */
     LOCK_AHEADS,       /* ahead: what is unpacked while it comes */
@@ -19,6 +20,7 @@ enum lock_rank {
     LOCK_METRICS,      /* metrics: what was counted */
     LOCK_HEALTH,       /* engine: the last sample of health, the last cleanup's report */
     LOCK_ERROR_LOG,    /* fs: refused writes */
+    LOCK_POLL,         /* fs: who waits in poll(2) */
     LOCK_LOG,          /* log: one line at a time */
 };
 

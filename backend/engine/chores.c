@@ -218,6 +218,7 @@ static void look_at_room(struct engine *e, int64_t now)
     if (missing > 0)
         cleanup_due(e, missing);
     push_sweep(e);
+    news_trim_idle(e);
 }
 
 void chores_run(struct engine *e, int64_t now)
@@ -233,5 +234,6 @@ void chores_run(struct engine *e, int64_t now)
     if (now >= e->next_cleanup) {
         e->next_cleanup = now + cleanup_interval(e->config->keep_unused);
         cleanup_due(e, 0);
+        recover_forget_removals(e);
     }
 }

@@ -5,6 +5,7 @@
 #include "engine/reset.h"
 #include "engine/snap.h"
 #include "stages/snapshot/snapshot.h"
+#include "store/removals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -166,7 +167,8 @@ static int write_planned(struct engine *e, struct planned *p, struct err *err)
         return (int)id;
     p->made->id = (uint64_t)id;
     row.id = id;
-    return images_history(e->db, &row, "", row.state, p->made->created, err);
+    int r = removals_drop(e->db, row.name, err);
+    return r < 0 ? r : news_add(e, &row, FSM_GONE, p->made->state, p->made->created, err);
 }
 
 struct plan {
@@ -241,6 +243,7 @@ static void fetch(struct engine *e, struct request *request)
         else
             drop_planned(&plan[i]);
     }
+    news_tell(e);
     request_reply(request, r < 0 ? &err : NULL);
 }
 
@@ -371,9 +374,13 @@ static void finish_deactivate(struct engine *e, struct image *image)
 
 static int write_removal(struct engine *e, void *ctx, struct err *err)
 {
+    const struct image *image = ctx;
     struct images_row row;
-    registry_row(ctx, &row);
-    int r = images_history(e->db, &row, row.state, fsm_state_word(FSM_GONE), text_now_ms(), err);
+    registry_row(image, &row);
+    int64_t now = text_now_ms();
+    int r = news_add(e, &row, image->state, FSM_GONE, now, err);
+    if (r == 0)
+        r = removals_add(e->db, row.name, now, err);
     return r < 0 ? r : images_delete(e->db, row.id, err);
 }
 
@@ -394,6 +401,7 @@ static void finish_remove(struct engine *e, struct image *image)
     metrics_vanishes(&e->metrics, image);
     registry_remove(e->registry, image);
     work_notify(e, BACKEND_VANISHED, id, name);
+    news_tell(e);
     e->layers_synced = false;
     if (snapshot_discard(&e->paths, name, &err) < 0)
         log_failure(name, &err, "%s", err.text);

@@ -10,6 +10,7 @@
 #include "stages/snapshot/snapshot.h"
 #include "stages/unpack/ahead.h"
 #include "stages/unpack/sink.h"
+#include "store/history.h"
 #include "store/hold.h"
 #include "store/identity.h"
 
@@ -85,8 +86,11 @@ int engine_open(struct engine *e, const struct backend_config *config, struct er
         r = identity_open(&e->db, config->database, &e->paths, err);
     if (r == 0)
         r = images_open(e->db, &e->paths, err);
+    if (r == 0)
+        r = history_open(e->db, err);
     if (r < 0)
         return r;
+    e->history_opened = true;
     if (!(e->settings.snapshot = snapshot_choose(&e->paths, err)))
         return -EOPNOTSUPP;
     if ((r = sink_choose(config->sink, &e->paths, &e->settings.sink, err)) < 0)
@@ -339,6 +343,14 @@ void engine_stop(struct engine *e)
     refuse_waiting(e);
 }
 
+/* Where that cannot be written the next boot's numbers begin further on, and no harm is done. */
+static void close_database(struct engine *e)
+{
+    if (e->history_opened)
+        (void)history_close(e->db, NULL);
+    db_close(e->db);
+}
+
 void engine_close(struct engine *e, bool keep_mounts)
 {
     engine_stop(e);
@@ -349,7 +361,7 @@ void engine_close(struct engine *e, bool keep_mounts)
     aheads_free(e->settings.aheads);
     snaps_close(e->snaps);
     registry_close(e->registry);
-    db_close(e->db);
+    close_database(e);
     paths_close(&e->paths);
     cleanup_close(&e->store_hold);
     cleanup_close(&e->database_hold);

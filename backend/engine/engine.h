@@ -43,6 +43,12 @@ struct request {
     struct request *next;
 };
 
+/* Written down, and not yet told. */
+struct news {
+    struct backend_event *list; /* with strings of its own */
+    size_t count, capacity;
+};
+
 struct engine {
     /* Read-only once started. */
     const struct backend_config *config;
@@ -54,6 +60,8 @@ struct engine {
     struct queue *queue;
     backend_observer *observer;
     void *observer_ctx;
+    backend_reporter *reporter;
+    void *reporter_ctx;
     int store_hold, database_hold;
     pthread_t thread;
     bool started, joined;
@@ -88,6 +96,11 @@ struct engine {
     struct job *postponed;      /* outcomes that could not be committed yet */
     int64_t next_postponed;     /* when to try them again */
     uint32_t random;
+    struct news news;
+    int64_t history_trimmed; /* the history has nothing from before this number */
+    bool history_opened;
+
+    _Atomic int64_t history_kept; /* nor is it to have anything from before this one */
 
     /* Guarded by inbox_lock. */
     struct lock inbox_lock;
@@ -207,6 +220,21 @@ bool work_takes_turns(const struct image *image);
 void work_unready(struct image *image);
 void work_notify(struct engine *e, enum backend_change change, uint64_t id, const char *name);
 
+/* --- news.c: the history, told and trimmed */
+
+/* Within work_transact(): writes the transition down, to be told once it is committed. */
+int news_add(struct engine *e, const struct images_row *row, enum fsm_state from, enum fsm_state to,
+             int64_t time, struct err *err);
+/* What was committed is told, after it can be seen and before who asked for it is answered. */
+void news_tell(struct engine *e);
+void news_drop(struct engine *e);
+/* Within any transaction: a piece of what is not kept any more goes. And without one to come. */
+int news_trim(struct engine *e, struct err *err);
+void news_trim_idle(struct engine *e);
+/* See backend_history(). */
+int news_of_old(struct engine *e, int64_t most, backend_reporter *reporter, void *ctx,
+                struct err *err);
+
 /* --- claim.c: who goes to a worker next */
 
 /* Claims what can be claimed, in one transaction for each pool: while a worker is free, the first
@@ -281,6 +309,8 @@ int recover_run(struct engine *e, struct err *err);
 /* Takes the layer overlays/<name> of no image out of the way: the one of a removed image is
  * discarded, one that the database does not know of is kept aside. It is not in use. */
 int recover_layer(struct engine *e, const char *name, struct err *err);
+/* Removals of which nothing is left are not to be known of any more. */
+void recover_forget_removals(struct engine *e);
 /* Sets `mounted` of every image as it is now. */
 int recover_see_mounts(struct engine *e, struct err *err);
 

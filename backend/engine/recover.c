@@ -8,6 +8,7 @@
 #include "engine/snap.h"
 #include "stages/snapshot/lower.h"
 #include "stages/snapshot/snapshot.h"
+#include "store/removals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -283,7 +284,7 @@ int recover_layer(struct engine *e, const char *name, struct err *err)
 {
     char kept[PATHS_FILE_MAX];
     int64_t removed;
-    int r = images_removed_at(e->db, name, &removed, err);
+    int r = removals_at(e->db, name, &removed, err);
     if (r < 0)
         return r;
     if (removed && made_before(e->paths.overlays, name, removed))
@@ -295,6 +296,39 @@ int recover_layer(struct engine *e, const char *name, struct err *err)
              "%s/overlays/%s; remove it, or take from it what you need",
              e->paths.dir, kept);
     return 0;
+}
+
+struct forgetting {
+    struct engine *engine;
+    struct err *err;
+    bool any;
+};
+
+static int forget_removal(void *ctx, const char *name)
+{
+    struct forgetting *f = ctx;
+    if (faccessat(f->engine->paths.overlays, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+        errno != ENOENT)
+        return 0;
+    f->any = true;
+    return removals_drop(f->engine->db, name, f->err);
+}
+
+/* A layer that a power cut brings back is still known to be a removed image's. */
+static int forget_removals(struct engine *e, void *ctx, struct err *err)
+{
+    struct forgetting f = {.engine = e, .err = err};
+    int r = removals_each(e->db, forget_removal, &f, err);
+    return r == 0 && f.any && fsync(e->paths.overlays) < 0
+               ? err_sys(err, errno, "cannot sync overlays/")
+               : r;
+}
+
+void recover_forget_removals(struct engine *e)
+{
+    struct err err = {0};
+    if (!e->trouble.num)
+        (void)work_transact(e, false, forget_removals, NULL, &err);
 }
 
 /* A layer that someone still writes to is never taken away, whatever the database knows. */

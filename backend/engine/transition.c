@@ -50,9 +50,7 @@ int transition_write(struct engine *e, struct transition *t, struct err *err)
         return err_sys(err, ENOMEM, "cannot hold the change of %s", t->image->name);
     registry_row(&t->next, &row);
     int r = images_update(e->db, &row, err);
-    return r < 0 ? r
-                 : images_history(e->db, &row, fsm_state_word(t->image->state),
-                                  fsm_state_word(t->next.state), t->next.updated, err);
+    return r < 0 ? r : news_add(e, &row, t->image->state, t->next.state, t->next.updated, err);
 }
 
 static void replace(char **mine, char *fresh)
@@ -145,6 +143,7 @@ static int commit(struct engine *e, struct transitions *all, bool durable, struc
             transition_apply(e, &all->list[i]);
         else
             transition_drop(&all->list[i]);
+    news_tell(e);
     return r;
 }
 

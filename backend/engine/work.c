@@ -68,9 +68,12 @@ int work_transact(struct engine *e, bool durable,
     if (r == 0)
         r = write(e, ctx, &trouble);
     if (r == 0)
+        r = news_trim(e, &trouble);
+    if (r == 0)
         r = db_commit(e->db, &trouble);
     if (r < 0) {
         db_rollback(e->db);
+        news_drop(e);
         space_explain(&trouble, NULL, db_path(e->db));
         e->next_postponed = text_monotonic_ms() + ENGINE_POSTPONE_MS;
         *err = trouble;

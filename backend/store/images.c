@@ -162,29 +162,6 @@ int images_delete(struct db *db, int64_t id, struct err *err)
     return db_run(db, s, err);
 }
 
-int images_history(struct db *db, const struct images_row *row, const char *from, const char *to,
-                   int64_t time, struct err *err)
-{
-    sqlite3_stmt *s = db_query(db, QUERY_HISTORY_ADD);
-    const char *texts[] = {row->name, from, to, row->code, row->error};
-    int i = 0;
-    sqlite3_bind_int64(s, ++i, time);
-    sqlite3_bind_int64(s, ++i, row->id);
-    for (size_t t = 0; t < sizeof texts / sizeof texts[0]; t++)
-        sqlite3_bind_text(s, ++i, texts[t], -1, SQLITE_STATIC);
-    return db_run(db, s, err);
-}
-
-int images_removed_at(struct db *db, const char *name, int64_t *when, struct err *err)
-{
-    sqlite3_stmt *s = db_query(db, QUERY_HISTORY_LAST);
-    sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
-    int rc = sqlite3_step(s);
-    bool removed = rc == SQLITE_ROW && *column(s, 0) == '\0';
-    *when = removed ? sqlite3_column_int64(s, 1) : 0;
-    return sqlite3_reset(s) == SQLITE_OK ? 0 : db_error(db, "read the history", err);
-}
-
 /* --- the key */
 
 struct resealing {

@@ -1,4 +1,4 @@
-/* images: the rows of images and of their history. The engine's thread only. */
+/* images: the rows of images. The engine's thread only. */
 #ifndef STORE_IMAGES_H
 #define STORE_IMAGES_H
 
@@ -27,12 +27,5 @@ int images_each(struct db *db, int (*each)(void *ctx, const struct images_row *r
 int64_t images_insert(struct db *db, const struct images_row *row, struct err *err);
 int images_update(struct db *db, const struct images_row *row, struct err *err);
 int images_delete(struct db *db, int64_t id, struct err *err);
-
-/* One transition; from is "" for a new image, to is "" for a removed one. Times in ms. */
-int images_history(struct db *db, const struct images_row *row, const char *from, const char *to,
-                   int64_t time, struct err *err);
-
-/* When that name was removed, ms, if the history knows no more of it since; else 0. */
-int images_removed_at(struct db *db, const char *name, int64_t *when, struct err *err);
 
 #endif

@@ -9,8 +9,10 @@
 extern const char migration_001[];
 extern const char migration_002[];
 extern const char migration_003[];
+extern const char migration_004[];
 
-static const char *const migrations[] = {migration_001, migration_002, migration_003};
+static const char *const migrations[] = {migration_001, migration_002, migration_003,
+                                         migration_004};
 
 static int failed(sqlite3 *sql, const char *path, struct err *err)
 {

@@ -37,7 +37,7 @@ LIBRARIES = [
       "lzma/*.h", "bzlib.h", "seccomp.h"], "backend/helper/*", ""),
     (["curl/*.h"], "backend/stages/fetch/http*.c", ""),
     (["openssl/*.h"], "backend/stages/digest* backend/store/seal*", ""),
-    (["jansson*.h"], "fs/client/* fs/log_to.c", ""),
+    (["jansson*.h"], "fs/client/* fs/event.c fs/log_to.c", ""),
 ]
 
 

@@ -53,9 +53,9 @@ static void read_image(struct worker *w)
 static void read_other(struct worker *w)
 {
     static const char *const files[] = {
-        "README",        "version",        "health",     "metrics",      "ctl/cleanup",
-        "ctl/error_log", "ctl/fetch",      "ctl/remove", "ctl/cancel",   "ctl/retry",
-        "ctl/activate",  "ctl/deactivate", "ctl/reset",  "ctl/log_level"};
+        "README",      "version",       "health",         "metrics",    "events",
+        "ctl/cleanup", "ctl/error_log", "ctl/fetch",      "ctl/remove", "ctl/cancel",
+        "ctl/retry",   "ctl/activate",  "ctl/deactivate", "ctl/reset",  "ctl/log_level"};
     char path[1200];
     snprintf(path, sizeof path, "%s/%s", w->storm->mount,
              files[(unsigned)rand_r(&w->random) % COUNT(files)]);

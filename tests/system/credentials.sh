@@ -56,7 +56,7 @@ sample()
 gather()
 {
     find "$mnt" -path '*/rootfs' -prune -o -type f -print0 |
-        xargs -0 -n1 sh -c 'echo "$0"; cat "$0"' >"$evidence/tree-$1"
+        xargs -0 -n1 sh -c 'echo "$0"; dd if="$0" bs=1M iflag=nonblock 2>/dev/null || :' >"$evidence/tree-$1"
     for name in "$mnt"/images/*; do
         "$IMGSTORE" --mount "$mnt" status "${name##*/}"
         "$IMGSTORE" --mount "$mnt" --json status "${name##*/}"

@@ -23,6 +23,7 @@ f 600 0 0 ctl/log_level
 f 600 0 0 ctl/remove
 f 600 0 0 ctl/reset
 f 600 0 0 ctl/retry
+f 444 0 0 events
 f 444 0 0 health
 d 555 0 0 images
 d 555 0 0 images/broken

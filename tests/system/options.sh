@@ -6,7 +6,7 @@ needs_mounts
 "$IMGSTOREFS" --help >"$work/help"
 for option in db store log-level log-format policy sink downloads host-downloads unpacks queue \
     max-files max-file-size max-total-size max-download-size connect-timeout stall-timeout attempts retry-delay retry-max \
-    keep-unused min-free ctl-group helper; do
+    keep-unused keep-events min-free ctl-group helper; do
     grep -qwe "${option//-/[-_]}" "$work/help" || fail "--help does not name $option"
 done
 grep -q IMGSTORE_STORE_PATH "$work/help" || fail "--help does not name the environment"
@@ -29,6 +29,7 @@ refuses max_files -o max_files=-1
 refuses max_file_size -o max_file_size=10Q
 refuses stall_timeout -o stall_timeout=5x
 refuses policy -o policy=lax
+refuses keep_events -o keep_events=4095
 refuses sink -o sink=nonsense
 refuses log_level -o log_level=loud
 refuses log_format -o log_format=xml

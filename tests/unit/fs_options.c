@@ -69,6 +69,8 @@ static const struct setting {
      "1 h", 0, 7200 * S},
     {"keep_unused", "IMGSTORE_KEEP_UNUSED", NUMBER, FIELD(keep_unused), NULL, 86400 * S, "0", "+1",
      "max", "1d1h", 0, INT64_MAX},
+    {"keep_events", "IMGSTORE_KEEP_EVENTS", NUMBER, FIELD(keep_events), NULL, K *K, "4K", "4095",
+     "1G", "max", 4 * K, K *K *K},
     {"min_free", "IMGSTORE_MIN_FREE", NUMBER, FIELD(min_free.bytes), NULL, 64 * K *K, "0", "x",
      "1T", "1T ", 0, K *K *K *K},
 };

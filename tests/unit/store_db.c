@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define VERSION 3 /* the newest there is */
+#define VERSION 4 /* the newest there is */
 
 static char tmp[] = "/tmp/imgstore-db-XXXXXX";
 static char path[64];
@@ -109,7 +109,7 @@ Test(db, a_fresh_one_is_of_the_newest_version)
     cr_assert_str_eq(ask("PRAGMA journal_mode"), "wal");
     cr_assert_str_eq(ask("SELECT group_concat(name, ' ') FROM sqlite_schema WHERE type = 'table'"
                          " AND name NOT LIKE 'sqlite_%'"),
-                     "images history store snapshots");
+                     "images history store snapshots removals");
 }
 
 Test(db, opening_again_changes_nothing)
@@ -126,8 +126,8 @@ Test(db, a_newer_one_is_refused)
 {
     open_db();
     close_db();
-    tamper("PRAGMA user_version = 4");
-    refused("has version 4, this program knows 3 at most");
+    tamper("PRAGMA user_version = 5");
+    refused("has version 5, this program knows 4 at most");
     cr_assert_eq(err.num, EINVAL);
 }
 

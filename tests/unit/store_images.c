@@ -200,52 +200,6 @@ Test(images, what_is_rolled_back_was_never_there)
     cr_assert_eq(seen(NULL), 0);
 }
 
-/* --- history */
-
-static char *history(void)
-{
-    static char out[1024];
-    sqlite3 *sql;
-    sqlite3_stmt *s;
-    out[0] = '\0';
-    cr_assert_eq(sqlite3_open_v2(path, &sql, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-    cr_assert_eq(sqlite3_prepare_v2(sql,
-                                    "SELECT group_concat(time || ' ' || image || ' ' || name || ' '"
-                                    " || from_state || '>' || to_state || ' ' || code || ': ' ||"
-                                    " message, '|') FROM (SELECT * FROM history ORDER BY seq)",
-                                    -1, &s, NULL),
-                 SQLITE_OK);
-    if (sqlite3_step(s) == SQLITE_ROW && sqlite3_column_text(s, 0))
-        snprintf(out, sizeof out, "%s", (const char *)sqlite3_column_text(s, 0));
-    sqlite3_finalize(s);
-    sqlite3_close(sql);
-    return out;
-}
-
-Test(images, history_is_kept_in_its_order_and_outlives_the_image)
-{
-    struct images_row row = web;
-    row.id = insert(&web);
-    cr_assert_eq(images_history(db, &row, "", "NEW", 30, &err), 0);
-    cr_assert_eq(images_history(db, &row, "NEW", "DOWNLOADING", 20, &err), 0);
-    row.code = "http-status";
-    row.error = "404";
-    cr_assert_eq(images_history(db, &row, "DOWNLOADING", "FAILED", 10, &err), 0);
-    cr_assert_eq(images_delete(db, row.id, &err), 0);
-    cr_assert_str_eq(history(), "30 1 web >NEW : |20 1 web NEW>DOWNLOADING : |"
-                                "10 1 web DOWNLOADING>FAILED http-status: 404");
-}
-
-Test(images, a_row_and_its_history_are_one_transaction)
-{
-    struct images_row row = web;
-    cr_assert_eq(db_begin(db, &err), 0);
-    row.id = images_insert(db, &row, &err);
-    cr_assert_eq(images_history(db, &row, "", "NEW", 1, &err), 0);
-    db_rollback(db);
-    cr_assert_str_eq(history(), "");
-}
-
 /* --- credentials */
 
 /* What the database has in a column of the row with that id. */
@@ -457,23 +411,4 @@ Test(images, a_database_that_a_crash_left_half_converted)
     reopen();
     cr_assert_not(database_holds("Canary"));
     cr_assert_str_eq(last_url(), "http://h/x");
-}
-
-/* What a crash has left of a removed image may go; what the history has not seen go may not. */
-Test(images, when_a_name_was_removed)
-{
-    int64_t removed = -1;
-    struct images_row row = web;
-    row.id = insert(&web);
-    cr_assert_eq(images_removed_at(db, "web", &removed, &err), 0);
-    cr_assert_eq(removed, 0, "nobody knows it");
-    cr_assert_eq(images_history(db, &row, "", "NEW", 1, &err), 0);
-    cr_assert_eq(images_removed_at(db, "web", &removed, &err), 0);
-    cr_assert_eq(removed, 0);
-    cr_assert_eq(images_history(db, &row, "NEW", "", 2, &err), 0);
-    cr_assert_eq(images_removed_at(db, "web", &removed, &err), 0);
-    cr_assert_eq(removed, 2);
-    cr_assert_eq(images_history(db, &row, "", "NEW", 1, &err), 0, "the clock was set back");
-    cr_assert_eq(images_removed_at(db, "web", &removed, &err), 0);
-    cr_assert_eq(removed, 0, "made anew");
 }

@@ -2,7 +2,9 @@
  */
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "store/history.h"
 #include "store/images.h"
+#include "store/removals.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -107,7 +109,7 @@ static void put_web(void)
     struct images_row row = web;
     row.id = images_insert(db, &row, &err);
     cr_assert_gt(row.id, 0, "%s", err.text);
-    cr_assert_eq(images_history(db, &row, "ACTIVATING", "ACTIVE", 1, &err), 0, "%s", err.text);
+    cr_assert_gt(history_add(db, &row, "ACTIVATING", "ACTIVE", 1, &err), 0, "%s", err.text);
     cr_assert_eq(db_commit(db, &err), 0, "%s", err.text);
 }
 
@@ -125,15 +127,38 @@ Test(memory, rows)
     cr_assert_eq(images_each(db, is_web, &(long){-1}, &err), 0, "%s", err.text);
 }
 
-/* An image that is there must not pass for one that was removed, whose layer may go. */
+static void is_whole(void *ctx, const struct history_row *row)
+{
+    cr_assert_str_eq(row->name, "web");
+    cr_assert_str_eq(row->from, "ACTIVATING");
+    cr_assert_str_eq(row->to, "ACTIVE");
+    ++*(int *)ctx;
+}
+
 Test(memory, history)
+{
+    put_web();
+    for (long n = 0, hit = 1; hit; n++) {
+        int rows = 0;
+        left = n;
+        int r = history_newest(db, 10, is_whole, &rows, &err);
+        hit = left < 0;
+        left = -1;
+        cr_assert(r < 0 || rows == 1, "allocation %ld", n);
+        cr_assert(hit || r == 0, "%s", err.text);
+        open_again();
+    }
+}
+
+/* An image that is there must not pass for one that was removed, whose layer may go. */
+Test(memory, removals)
 {
     long failures = 0;
     put_web();
     for (long n = 0, hit = 1; hit; n++) {
         int64_t when = 0;
         left = n;
-        int r = images_removed_at(db, "web", &when, &err);
+        int r = removals_at(db, "web", &when, &err);
         hit = left < 0;
         left = -1;
         failures += r < 0;
