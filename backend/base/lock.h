@@ -18,6 +18,7 @@ enum lock_rank {
     LOCK_METRICS,      /* metrics: what was counted */
     LOCK_HEALTH,       /* engine: the last sample of health, the last cleanup's report */
     LOCK_ERROR_LOG,    /* fs: refused writes */
+    LOCK_POLL,         /* fs: who waits in poll(2) */
     LOCK_LOG,          /* log: one line at a time */
 };
 
