@@ -29,7 +29,8 @@ int chores_unmount(struct job *job, struct err *err)
     int r = s->settings->snapshot->busy(s->paths, s->name, err);
     if (r < 0)
         return r;
-    registry_hide_rootfs(((struct engine *)job->owner)->registry, job->image, true);
+    struct engine *e = job->owner;
+    work_notify(e, registry_hide_rootfs(e->registry, job->image, true), job->image, s->name);
     return s->settings->snapshot->unmount(s->paths, s->name, key, s->policy, err);
 }
 

@@ -333,9 +333,9 @@ static void give_up(struct engine *e, struct image *image, const struct err *err
         mount_again(e, image);
     struct request *request = steal_ptr(image->waits);
     image->removing = false;
-    registry_hide_rootfs(e->registry, image->id,
-                         image->state == FSM_ACTIVE &&
-                             !e->settings.snapshot->mounted(&e->paths, image->name));
+    bool hide =
+        image->state == FSM_ACTIVE && !e->settings.snapshot->mounted(&e->paths, image->name);
+    work_notify(e, registry_hide_rootfs(e->registry, image->id, hide), image->id, image->name);
     if (!image->due)
         work_resume(e, image);
     request_reply(request, err);
@@ -390,8 +390,9 @@ static void finish_remove(struct engine *e, struct image *image)
     work_unready(image);
     uint64_t id = image->id;
     metrics_vanishes(&e->metrics, image);
+    unsigned link = registry_shows_rootfs(image) ? BACKEND_ROOTFS_GOES : 0;
     registry_remove(e->registry, image);
-    work_notify(e, BACKEND_VANISHED, id, name);
+    work_notify(e, link | BACKEND_VANISHED, id, name);
     e->layers_synced = false;
     if (snapshot_discard(&e->paths, name, &err) < 0)
         log_failure(name, &err, "%s", err.text);
@@ -416,6 +417,10 @@ static void remove_image(struct engine *e, struct request *request)
 {
     struct err err = {0};
     struct image *image = find(e, request->command.name, &err);
+    if (image && request->command.id && request->command.id != image->id) {
+        err_set(&err, ERR_INTERNAL, ENOENT, "%s is another image by now", image->name);
+        image = NULL;
+    }
     if (!image || refuse_busy(image, &err) < 0) {
         request_reply(request, &err);
         return;

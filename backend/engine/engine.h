@@ -198,7 +198,7 @@ bool work_is_claimable(const struct image *image);
 bool work_takes_turns(const struct image *image);
 /* Takes the image out of the line it waits in. */
 void work_unready(struct image *image);
-void work_notify(struct engine *e, enum backend_change change, uint64_t id, const char *name);
+void work_notify(struct engine *e, unsigned changes, uint64_t id, const char *name);
 
 /* --- claim.c: who goes to a worker next */
 
