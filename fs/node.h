@@ -20,7 +20,7 @@ struct node {
     struct backend_view view; /* of an image's nodes */
 };
 
-static inline const struct ops *node_ops(fuse_req_t req)
+static inline struct ops *node_ops(fuse_req_t req)
 {
     return fuse_req_userdata(req);
 }

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "fs/handle.h"
 #include "fs/kind.h"
+#include "fs/watch.h"
 #include "fs/write.h"
 
 #include <errno.h>
@@ -45,6 +46,8 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     struct node n;
     struct fuse_entry_param e;
+    if (watch_lookup(req, parent, name))
+        return;
     if (!node_find_child(node_ops(req), parent, name, &n)) {
         fuse_reply_err(req, node_absence(node_ops(req), parent));
         return;
@@ -57,6 +60,8 @@ static void op_getattr(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *
 {
     struct node n;
     struct stat st;
+    if (watch_getattr(req, inode))
+        return;
     if (!node_find(node_ops(req), inode, &n)) {
         fuse_reply_err(req, node_absence(node_ops(req), inode));
         return;
@@ -100,6 +105,8 @@ static void op_open(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
 {
     struct node n;
     const struct node_kind *kind = kind_of(inode);
+    if (watch_open(req, inode, fi))
+        return;
     if (!node_find(node_ops(req), inode, &n))
         fuse_reply_err(req, node_absence(node_ops(req), inode));
     else if ((fi->flags & O_ACCMODE) != O_RDONLY && !kind->write)
@@ -122,6 +129,8 @@ static void op_read(fuse_req_t req, fuse_ino_t inode, size_t size, off_t off,
 static void op_write(fuse_req_t req, fuse_ino_t inode, const char *bytes, size_t size, off_t off,
                      struct fuse_file_info *fi)
 {
+    if (watch_write(req, fi, size))
+        return;
     if (kind_of(inode)->write)
         kind_of(inode)->write(req, inode, bytes, size, off, fi);
     else
@@ -130,6 +139,8 @@ static void op_write(fuse_req_t req, fuse_ino_t inode, const char *bytes, size_t
 
 static void op_flush(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
 {
+    if (watch_close(req, fi))
+        return;
     if (kind_of(inode)->flush)
         kind_of(inode)->flush(req, inode, fi);
     else
@@ -150,6 +161,8 @@ static void op_poll(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi,
 
 static void op_release(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
 {
+    if (watch_close(req, fi))
+        return;
     if (kind_of(inode)->release)
         kind_of(inode)->release(req, inode, fi);
     else
@@ -262,6 +275,8 @@ static void refuse_child(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
+    if (watch_remove(req, parent, name))
+        return;
     if (kind_of(parent)->rmdir)
         kind_of(parent)->rmdir(req, parent, name);
     else
@@ -270,6 +285,8 @@ static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
+    if (watch_mkdir(req, parent, name))
+        return;
     if (kind_of(parent)->mkdir)
         kind_of(parent)->mkdir(req, parent, name);
     else
@@ -278,6 +295,8 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
+    if (watch_remove(req, parent, name))
+        return;
     if (kind_of(parent)->unlink)
         kind_of(parent)->unlink(req, parent, name);
     else
@@ -309,7 +328,8 @@ static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 
 static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
-    refuse_child(req, parent, name);
+    if (!watch_symlink(req, parent, name))
+        refuse_child(req, parent, name);
 }
 
 static void op_link(fuse_req_t req, fuse_ino_t inode, fuse_ino_t parent, const char *name)
