@@ -66,15 +66,25 @@ static void wake_thread(struct notify *n)
     eventfd_write(n->event, 1);
 }
 
+/* Most of what comes, a piece of a download after the other, makes nothing more to be told. */
+static bool take_fresh(struct notify *n)
+{
+    bool fresh = n->slots.fresh;
+    n->slots.fresh = false;
+    return fresh;
+}
+
 /* Without a slot inotify is not told, but who polls is woken: to look costs them nothing. */
 void notify_change(struct notify *n, unsigned changes, uint64_t id, const char *name)
 {
     lock_take(&n->lock);
     bool held = slots_change(&n->slots, changes, id, name, text_monotonic_ms());
+    bool fresh = take_fresh(n);
     lock_release(&n->lock);
     if (!held)
         n->ways.wake(n->ways.ctx, id, FILE_CHANGES);
-    wake_thread(n);
+    if (fresh)
+        wake_thread(n);
 }
 
 void notify_rmdir_begins(struct notify *n, uint64_t id, const char *name)

@@ -78,6 +78,7 @@ static void push(struct slots *s, int list, struct slot *slot)
 {
     if (slot->in[list])
         return;
+    s->fresh = s->fresh || list != SLOT_RESTING;
     slot->in[list] = true;
     slot->after[list] = NULL;
     if (s->lists[list].last)

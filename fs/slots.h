@@ -19,6 +19,7 @@ struct slots {
     struct slot **buckets;
     struct slot_list lists[SLOT_LISTS];
     size_t count;
+    bool fresh; /* there is more to be taken than when this was last looked at, by its owner */
 };
 
 bool slots_init(struct slots *s); /* false: out of memory */

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # watch-tools.sh TOOL: what people watch files with works on the tree as on any other: entr, tail -f,
 # watch, a unit of systemd that waits for a path.
+[ -n "${IMGSTORE_TEST_NAMESPACE-}" ] || exec 6</proc/self/ns/mnt # as it is outside
 . "${0%/*}/functions.sh"
 . "${0%/*}/watching.sh"
 needs_mounts
@@ -47,24 +48,42 @@ try_watch()
     wait_exit $pid 10 || fail "watch ended with $?"
 }
 
-# systemd watches in a mount namespace of its own: the daemon is started outside of the test's.
+# systemd does not watch in the mount namespace of the test: so this daemon is started outside.
+there()
+{
+    nsenter --mount=/proc/self/fd/6 "$@"
+}
+
+is_there()
+{
+    [ "$(there cat "$mnt/images/web/state" 2>/dev/null)" = "$1" ]
+}
+
+let_go()
+{
+    there umount -l "$mnt"
+    systemctl stop "imgstorefs-test-$$.path"
+}
+
 try_systemd()
 {
-    local unit=imgstorefs-test-$$
-    systemd-run -q --unit "$unit" --path-property "PathChanged=$mnt/images/web/state" \
+    stop_daemon
+    there env IMGSTORE_HOLD="$hold" "$IMGSTOREFS" -o "db=$db,store=$store,helper=$IMGSTORE_HELPER" "$mnt"
+    eventually 10 is_there DOWNLOADING
+    systemd-run -q --unit "imgstorefs-test-$$" --path-property "PathChanged=$mnt/images/web/state" \
         touch "$work/changed"
     release DOWNLOADING
+    eventually 10 is_there ACTIVE
     eventually 10 test -e "$work/changed"
-    systemctl stop "$unit.path"
+    exit 0
 }
 
 case $1 in
 entr) needs_program entr ;;
 watch) needs_program watch script ;;
 systemd)
-    needs_program systemd-run
+    needs_program systemd-run nsenter
     [ -d /run/systemd/system ] || skip "needs systemd to run"
-    [ /proc/1/ns/mnt -ef /proc/self/ns/mnt ] || skip "needs the mount namespace of systemd"
     ;;
 esac
 start_httpd

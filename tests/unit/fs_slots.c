@@ -187,9 +187,12 @@ Test(slots, an_rmdir_that_was_refused_has_told_of_nothing)
 Test(slots, progress_rests)
 {
     change(BACKEND_PROGRESS, 1);
+    cr_expect(s.fresh);
+    s.fresh = false;
     TOLD("1:modify(p)");
     cr_expect_eq(woken(1), BACKEND_PROGRESS);
     change(BACKEND_PROGRESS, 1);
+    cr_expect_not(s.fresh, "nobody need be woken for it");
     change(BACKEND_STATE | BACKEND_PROGRESS, 1);
     TOLD("1:modify(s)");
     cr_expect_eq(woken(1), BACKEND_STATE);
