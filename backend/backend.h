@@ -78,10 +78,10 @@ struct backend_fetch {
 
 struct backend_command {
     enum backend_command_kind kind;
-    const char *name;                  /* REMOVE … DEACTIVATE, RESET */
-    const char *snapshot;              /* RESET: its snapshot; NULL: itself. SNAPSHOT_…: the id */
-    const char *to;                    /* SNAPSHOT_RENAME: the new id */
-    uint64_t image;                    /* SNAPSHOT_…: whose */
+    const char *name;     /* REMOVE … DEACTIVATE, RESET */
+    const char *snapshot; /* RESET: its snapshot; NULL: itself. SNAPSHOT_…: the id */
+    const char *to;       /* SNAPSHOT_RENAME: the new id */
+    uint64_t image;       /* SNAPSHOT_…: whose; REMOVE: ENOENT if the name is another's; 0: any */
     const struct backend_fetch *lines; /* FETCH: all take effect, or none */
     size_t count;
     bool dry_run; /* CLEANUP */
@@ -120,6 +120,8 @@ struct backend_view {
     int64_t next_retry, created, updated; /* ms since 1970; 0: never */
     int64_t progressed;                   /* likewise: the last change of done, total or percent */
     bool rootfs;                          /* the link is there */
+    /* How often each has changed: what is the same number is the same value. */
+    uint64_t state_changes, error_changes, progress_changes;
 };
 
 /* false: there is no such image. */
@@ -178,16 +180,20 @@ const char *backend_state_word(size_t i);
 
 /* --- news */
 
+/* Bits: what comes at once is told at once. */
 enum backend_change {
-    BACKEND_APPEARED,
-    BACKEND_CHANGED, /* state, error or rootfs */
-    BACKEND_PROGRESS,
-    BACKEND_VANISHED, /* it is not there any more; who removed it is answered after this */
+    BACKEND_APPEARED = 1,
+    BACKEND_STATE = 2,
+    BACKEND_ERROR = 4,
+    BACKEND_PROGRESS = 8,
+    BACKEND_ROOTFS_COMES = 16, /* these two take turns */
+    BACKEND_ROOTFS_GOES = 32,
+    BACKEND_VANISHED = 64, /* it is not there any more; who removed it is answered after this */
 };
 
-/* Called on the backend's threads, several at a time; it must not block. Set before
- * backend_start. */
-typedef void backend_observer(void *ctx, enum backend_change change, uint64_t id, const char *name);
+/* Called on the backend's threads, several at a time, with the registry's lock held at times: it
+ * must not block, nor read. Set before backend_start. */
+typedef void backend_observer(void *ctx, unsigned changes, uint64_t id, const char *name);
 void backend_set_observer(struct backend *backend, backend_observer *observer, void *ctx);
 
 /* A transition. */

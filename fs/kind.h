@@ -34,11 +34,11 @@ struct node_kind {
                    const char *to_name, unsigned flags);
 };
 
-extern const struct node_kind value_kind;   /* value.c: contents that show makes */
-extern const struct node_kind control_kind; /* value.c: likewise, and written to */
-extern const struct node_kind images_kind;  /* write.c */
+extern const struct node_kind value_kind;     /* value.c: contents that show makes */
+extern const struct node_kind control_kind;   /* value.c: likewise, and written to */
+extern const struct node_kind images_kind;    /* write.c */
 extern const struct node_kind snapshots_kind; /* snapshots.c */
-extern const struct node_kind events_kind;  /* events.c */
+extern const struct node_kind events_kind;    /* events.c */
 
 /* NULL: there is nothing to be done with it but what ops.c does. */
 extern const struct node_kind *const kind_of_node[TREE_NODES];

@@ -5,6 +5,7 @@
 #include "fs/loop.h"
 #include "fs/ops.h"
 #include "fs/options.h"
+#include "fs/tree.h"
 
 #include "base/cleanup.h"
 
@@ -23,6 +24,7 @@ struct program {
     struct backend_config config;
     struct ops ops;
     struct fuse_session *session;
+    struct replay_mount mount;
     bool mounted;
     char mountpoint[PATH_MAX], helper[PATH_MAX]; /* absolute: the background's folder is / */
 };
@@ -150,7 +152,9 @@ static int mount_tree(struct program *p, struct err *err)
             err, ERR_INTERNAL, EIO, "cannot mount at %s%s", p->options.mountpoint,
             has_device() ? "" : ": /dev/fuse is missing or closed to you; load the fuse module");
     p->mounted = true;
-    return 0;
+    p->mount.path = p->mountpoint;
+    r = replay_find_mount(&p->mount);
+    return r < 0 ? err_sys(err, -r, "cannot look at %s", p->mountpoint) : 0;
 }
 
 static int find_helper(struct program *p, struct err *err)
@@ -164,11 +168,37 @@ static int find_helper(struct program *p, struct err *err)
     return 0;
 }
 
-static void observe(void *ctx, enum backend_change change, uint64_t id, const char *name)
+static void observe(void *ctx, unsigned changes, uint64_t id, const char *name)
 {
     struct program *p = ctx;
-    if (change == BACKEND_VANISHED)
+    if (changes & BACKEND_VANISHED)
         ops_vanished(&p->ops, p->session, id);
+    notify_change(p->ops.notify, changes, id, name);
+}
+
+static int start_replayer(void *ctx, pid_t *pid)
+{
+    const struct program *p = ctx;
+    return replay_start(&p->mount, pid);
+}
+
+static void wake(void *ctx, uint64_t image, unsigned files)
+{
+    struct program *p = ctx;
+    if (files & BACKEND_STATE)
+        poll_wake(&p->ops.waiters, tree_inode(image, TREE_STATE));
+    if (files & BACKEND_ERROR)
+        poll_wake(&p->ops.waiters, tree_inode(image, TREE_ERROR));
+    if (files & BACKEND_PROGRESS)
+        poll_wake(&p->ops.waiters, tree_inode(image, TREE_PROGRESS));
+}
+
+static int make_notify(struct program *p, struct err *err)
+{
+    const struct notify_ways ways = {.wake = wake, .start = start_replayer, .ctx = p};
+    poll_init(&p->ops.waiters);
+    p->ops.notify = notify_new(&ways);
+    return p->ops.notify ? 0 : err_sys(err, ENOMEM, "cannot start");
 }
 
 static void stop(void *ctx)
@@ -186,6 +216,8 @@ static int set_up(struct program *p, struct err *err)
     p->ops.events = events_new(p->options.keep_events);
     int r = p->ops.error_log && p->ops.events ? find_group(p, err)
                                               : err_sys(err, ENOMEM, "cannot start");
+    if (r == 0)
+        r = make_notify(p, err);
     if (r == 0)
         r = find_helper(p, err);
     if (r == 0)
@@ -206,12 +238,14 @@ static void tear_down(struct program *p, bool keep_mounts)
         backend_stop(p->ops.backend);
     if (p->ops.events)
         events_stop(p->ops.events);
+    notify_stop(p->ops.notify);
     if (p->mounted)
         fuse_session_unmount(p->session);
     backend_close(p->ops.backend, keep_mounts);
     if (p->session)
         fuse_session_destroy(p->session);
     events_free(p->ops.events);
+    notify_free(p->ops.notify);
     error_log_free(p->ops.error_log);
 }
 
@@ -220,6 +254,8 @@ static int run(struct program *p, int background, struct err *err)
     int r = set_up(p, err);
     if (r == 0)
         r = daemon_signals_begin(stop, p->session, err);
+    if (r == 0)
+        r = notify_start(p->ops.notify, err);
     if (r == 0) {
         backend_set_observer(p->ops.backend, observe, p);
         r = backend_start(p->ops.backend, err);
@@ -261,6 +297,8 @@ int main(int argc, char **argv)
     static struct program p;
     struct err err = {0};
     int r = 0, background = -1;
+    if (argc > 0 && strcmp(argv[0], REPLAY_NAME) == 0)
+        return replay_main(argc, argv);
     if (options_parse(&p.options, argc, argv, &err) < 0)
         return complain(&err);
     if (p.options.action != OPTIONS_RUN)

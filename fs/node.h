@@ -23,7 +23,7 @@ struct node {
     };
 };
 
-static inline const struct ops *node_ops(fuse_req_t req)
+static inline struct ops *node_ops(fuse_req_t req)
 {
     return fuse_req_userdata(req);
 }

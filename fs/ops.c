@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "fs/handle.h"
 #include "fs/kind.h"
+#include "fs/watch.h"
 #include "fs/write.h"
 
 #include <errno.h>
@@ -47,6 +48,8 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     struct node n;
     struct fuse_entry_param e;
+    if (watch_lookup(req, parent, name))
+        return;
     if (!node_find_child(node_ops(req), parent, name, &n)) {
         fuse_reply_err(req, node_absence(node_ops(req), parent));
         return;
@@ -59,6 +62,8 @@ static void op_getattr(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *
 {
     struct node n;
     struct stat st;
+    if (watch_getattr(req, inode))
+        return;
     if (!node_find(node_ops(req), inode, &n)) {
         fuse_reply_err(req, node_absence(node_ops(req), inode));
         return;
@@ -102,6 +107,8 @@ static void op_open(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
 {
     struct node n;
     const struct node_kind *kind = kind_of(inode);
+    if (watch_open(req, inode, fi))
+        return;
     if (!node_find(node_ops(req), inode, &n))
         fuse_reply_err(req, node_absence(node_ops(req), inode));
     else if ((fi->flags & O_ACCMODE) != O_RDONLY && !kind->write)
@@ -124,6 +131,8 @@ static void op_read(fuse_req_t req, fuse_ino_t inode, size_t size, off_t off,
 static void op_write(fuse_req_t req, fuse_ino_t inode, const char *bytes, size_t size, off_t off,
                      struct fuse_file_info *fi)
 {
+    if (watch_write(req, fi, size))
+        return;
     if (kind_of(inode)->write)
         kind_of(inode)->write(req, inode, bytes, size, off, fi);
     else
@@ -132,6 +141,8 @@ static void op_write(fuse_req_t req, fuse_ino_t inode, const char *bytes, size_t
 
 static void op_flush(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
 {
+    if (watch_close(req, fi))
+        return;
     if (kind_of(inode)->flush)
         kind_of(inode)->flush(req, inode, fi);
     else
@@ -152,6 +163,8 @@ static void op_poll(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi,
 
 static void op_release(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
 {
+    if (watch_close(req, fi))
+        return;
     if (kind_of(inode)->release)
         kind_of(inode)->release(req, inode, fi);
     else
@@ -266,6 +279,8 @@ static void refuse_child(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
+    if (watch_remove(req, parent, name))
+        return;
     if (kind_of(parent)->rmdir)
         kind_of(parent)->rmdir(req, parent, name);
     else
@@ -274,6 +289,8 @@ static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
+    if (watch_mkdir(req, parent, name))
+        return;
     if (kind_of(parent)->mkdir)
         kind_of(parent)->mkdir(req, parent, name);
     else
@@ -282,6 +299,8 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
+    if (watch_remove(req, parent, name))
+        return;
     if (kind_of(parent)->unlink)
         kind_of(parent)->unlink(req, parent, name);
     else
@@ -313,7 +332,8 @@ static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 
 static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
-    refuse_child(req, parent, name);
+    if (!watch_symlink(req, parent, name))
+        refuse_child(req, parent, name);
 }
 
 static void op_link(fuse_req_t req, fuse_ino_t inode, fuse_ino_t parent, const char *name)

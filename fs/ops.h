@@ -5,10 +5,10 @@
 #ifndef FS_OPS_H
 #define FS_OPS_H
 
-#define FUSE_USE_VERSION 312
-
 #include "backend/backend.h"
 #include "fs/error_log.h"
+#include "fs/notify.h"
+#include "fs/poll.h"
 
 #include <fuse_lowlevel.h>
 #include <stdatomic.h>
@@ -19,6 +19,8 @@ struct ops {
     struct backend *backend;
     struct error_log *error_log;
     struct events *events;
+    struct notify *notify;
+    struct poll_waiters waiters;
     uid_t uid;
     gid_t gid;
     gid_t ctl_gid; /* of ctl and images, if has_ctl_group */

@@ -10,9 +10,11 @@
 struct pending {
     fuse_req_t req;
     struct error_log *error_log;
-    size_t size; /* of the write; 0: an rmdir */
-    char *file;  /* as error_log names it */
-    char *bytes; /* the write, for error_log */
+    size_t size;           /* of the write; 0: an rmdir */
+    struct notify *notify; /* of an rmdir: */
+    uint64_t image;        /* 0: there was none of that name */
+    char *file;            /* as error_log names it */
+    char *bytes;           /* the write, for error_log */
     struct control_span *spans;
     size_t count; /* of spans */
 };
@@ -28,6 +30,8 @@ static void free_pending(struct pending *p)
 static void answer(void *ctx, const struct err *err, size_t line)
 {
     struct pending *p = ctx;
+    if (p->image)
+        notify_rmdir_ended(p->notify, p->image, err->num == 0);
     if (err->num) {
         struct control_span span = line < p->count ? p->spans[line] : (struct control_span){0};
         error_log_add(p->error_log, p->file, p->bytes + span.at, span.len, err);
@@ -152,7 +156,11 @@ static void write_rmdir(fuse_req_t req, fuse_ino_t folder, const char *name)
         write_refuse_path(req, path.data ? path.data : "", ENOMEM, "no memory to hold the request");
         return;
     }
-    struct backend_command command = {.kind = BACKEND_REMOVE, .name = name};
+    if (backend_find(node_ops(req)->backend, name, &p->image)) {
+        p->notify = node_ops(req)->notify;
+        notify_rmdir_begins(p->notify, p->image, name);
+    }
+    struct backend_command command = {.kind = BACKEND_REMOVE, .name = name, .image = p->image};
     backend_submit(node_ops(req)->backend, &command, answer, p);
 }
 

@@ -18,6 +18,7 @@ enum lock_rank {
     LOCK_REGISTRY,     /* registry: what readers see */
     LOCK_SNAPS,        /* snaps: the same of snapshots */
     LOCK_METRICS,      /* metrics: what was counted */
+    LOCK_NOTIFY,       /* fs: what watchers are to be told of */
     LOCK_HEALTH,       /* engine: the last sample of health, the last cleanup's report */
     LOCK_ERROR_LOG,    /* fs: refused writes */
     LOCK_POLL,         /* fs: who waits in poll(2) */

@@ -35,7 +35,7 @@ int chores_unmount(struct job *job, struct err *err)
     if (job->snapshot)
         snaps_hide_rootfs(e->snaps, job->snapshot, true);
     else
-        registry_hide_rootfs(e->registry, job->image, true);
+        work_notify(e, registry_hide_rootfs(e->registry, job->image, true), job->image, s->name);
     return s->settings->snapshot->unmount(s->paths, s->name, key, s->policy, err);
 }
 

@@ -42,170 +42,12 @@ static int does_not_fit(const struct image *image, enum fsm_event event, struct 
                    fsm_state_word(image->state), fsm_event_word(event), way_out);
 }
 
-/* --- fetch: all lines in one transaction */
-
-struct planned {
-    struct image *image; /* the one there is; NULL: to be made */
-    struct image *made;
-    struct transition retry;
-    bool retried;
-};
-
-static int check_same(const struct image *image, const struct backend_fetch *line, struct err *err)
-{
-    if (strcmp(image->sha256, line->sha256) != 0)
-        return err_set(err, ERR_INTERNAL, EEXIST,
-                       "%s is taken by another digest, %s; remove it first, or choose another name",
-                       image->name, image->sha256);
-    return image->removing ? command_refuse_busy(image, err) : 0;
-}
-
-static struct image *make_image(const struct engine *e, const struct backend_fetch *line)
-{
-    int64_t now = text_now_ms();
-    struct images_row row = {
-        .name = line->name,
-        .url = line->url,
-        .sha256 = line->sha256,
-        .policy = policy_name(e->config->policy),
-        .state = fsm_state_word(FSM_NEW),
-        .want = "active",
-        .code = "",
-        .error = "",
-        .format = "",
-        .size = -1,
-        .entries = -1,
-        .bytes = -1,
-        .skipped = -1,
-        .created = now,
-        .updated = now,
-    };
-    return registry_image(&row);
-}
-
-/* Where that cannot be told there may be one: whoever takes it away finds out. */
-static bool may_have_layer(const struct engine *e, const char *name)
+bool command_may_have_layer(const struct engine *e, const char *name)
 {
     return faccessat(e->paths.overlays, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
-/* What a removed image of that name has left, as it was in use or could not be moved, must not
- * become the new one's. */
-static int refuse_layer(struct engine *e, const char *name, struct err *err)
-{
-    if (!may_have_layer(e, name))
-        return 0;
-    int r = e->settings.snapshot->unmount(&e->paths, name, "", POLICY_STRICT, err);
-    if (r == 0) {
-        e->layers_synced = false;
-        r = recover_layer(e, name, err);
-    }
-    if (r < 0)
-        err_context(err, "%s: a removed image of that name is not quite gone", name);
-    return r;
-}
-
-/* The line that makes or retries that name: after it, another one changes nothing. */
-static const struct planned *earlier_line(const struct planned *plan, size_t n, const char *name)
-{
-    for (size_t i = 0; i < n; i++) {
-        const struct image *image = plan[i].retried ? plan[i].image : plan[i].made;
-        if (image && strcmp(image->name, name) == 0)
-            return &plan[i];
-    }
-    return NULL;
-}
-
-static int plan_line(struct engine *e, const struct backend_fetch *line, struct planned *plan,
-                     size_t n, struct err *err)
-{
-    struct planned *p = &plan[n];
-    const struct planned *earlier = earlier_line(plan, n, line->name);
-    p->image = registry_named(e->registry, line->name);
-    if (p->image || earlier) {
-        int r = check_same(p->image ? p->image : earlier->made, line, err);
-        if (r < 0 || earlier || p->image->state != FSM_FAILED)
-            return r;
-        p->retried = transition_prepare(e, p->image, FSM_EV_RETRY, &p->retry);
-        p->retry.next.url = (char *)line->url;
-        p->retry.next.attempts = 0;
-        p->retry.next.wrong_digest = false;
-        return 0;
-    }
-    int r = refuse_layer(e, line->name, err);
-    if (r < 0)
-        return r;
-    p->made = make_image(e, line);
-    return p->made ? 0 : err_sys(err, ENOMEM, "cannot hold the image");
-}
-
-/* The row of a name that is used anew may outlast a power cut that the discarding of its earlier
- * layer does not: the new image would show what was written to the old one. */
-static int sync_discarded(struct engine *e, const struct planned *plan, size_t n, struct err *err)
-{
-    bool made = false;
-    for (size_t i = 0; i < n; i++)
-        made = made || plan[i].made;
-    if (!made || e->layers_synced)
-        return 0;
-    if (fsync(e->paths.overlays) < 0)
-        return err_sys(err, errno, "cannot sync overlays/");
-    e->layers_synced = true;
-    return 0;
-}
-
-static int write_planned(struct engine *e, struct planned *p, struct err *err)
-{
-    struct images_row row;
-    if (p->retried)
-        return transition_write(e, &p->retry, err);
-    if (!p->made)
-        return 0;
-    registry_row(p->made, &row);
-    int64_t id = images_insert(e->db, &row, err);
-    if (id < 0)
-        return (int)id;
-    p->made->id = (uint64_t)id;
-    row.id = id;
-    int r = removals_drop(e->db, row.name, err);
-    return r < 0 ? r : news_add(e, &row, FSM_GONE, p->made->state, p->made->created, err);
-}
-
-struct plan {
-    struct planned *lines;
-    size_t count;
-};
-
-static int write_plan(struct engine *e, void *ctx, struct err *err)
-{
-    const struct plan *plan = ctx;
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < plan->count; i++)
-        r = write_planned(e, &plan->lines[i], err);
-    return r;
-}
-
-static void apply_planned(struct engine *e, struct planned *p)
-{
-    if (p->retried) {
-        transition_apply(e, &p->retry);
-    } else if (p->made) {
-        struct image *image = steal_ptr(p->made);
-        metrics_appears(image);
-        registry_add(e->registry, image);
-        work_notify(e, BACKEND_APPEARED, image->id, image->name);
-        work_resume(e, image);
-    }
-}
-
-static void drop_planned(struct planned *p)
-{
-    if (p->retried)
-        transition_drop(&p->retry);
-    registry_free_image(p->made);
-}
-
-static int check_room(struct engine *e, int64_t more, struct err *err)
+int command_check_room(struct engine *e, int64_t more, struct err *err)
 {
     if (more == 0 || (int64_t)registry_underway(e->registry) + more <= e->config->queue)
         return 0;
@@ -213,38 +55,6 @@ static int check_room(struct engine *e, int64_t more, struct err *err)
                    "the queue is full (queue=%lld images under way); wait, or raise it with "
                    "-o queue=N",
                    (long long)e->config->queue);
-}
-
-static int64_t count_new(const struct planned *plan, size_t n)
-{
-    int64_t count = 0;
-    for (size_t i = 0; i < n; i++)
-        count += plan[i].made || plan[i].retried;
-    return count;
-}
-
-static void fetch(struct engine *e, struct request *request)
-{
-    size_t n = request->command.count, planned = 0;
-    struct err err = {0};
-    struct planned *plan CLEANUP_FREE = calloc(n + 1, sizeof *plan);
-    int r = plan ? 0 : err_sys(&err, ENOMEM, "cannot hold the request");
-    for (; r == 0 && planned < n; planned++)
-        r = plan_line(e, &request->command.lines[request->refused = planned], plan, planned, &err);
-    if (r == 0)
-        r = check_room(e, count_new(plan, n), &err);
-    if (r == 0)
-        r = sync_discarded(e, plan, n, &err);
-    if (r == 0)
-        r = work_transact(e, true, write_plan, &(struct plan){plan, n}, &err);
-    for (size_t i = 0; i < planned; i++) {
-        if (r == 0)
-            apply_planned(e, &plan[i]);
-        else
-            drop_planned(&plan[i]);
-    }
-    news_tell(e);
-    request_reply(request, r < 0 ? &err : NULL);
 }
 
 /* --- one image, one event */
@@ -266,7 +76,7 @@ static void reply_event(struct engine *e, struct request *request, enum fsm_even
     if (r == 0 && !transition_prepare(e, image, event, &t))
         r = does_not_fit(image, event, &err);
     if (r == 0)
-        r = check_room(e, event == FSM_EV_RETRY, &err);
+        r = command_check_room(e, event == FSM_EV_RETRY, &err);
     if (r == 0)
         r = change(image, &t.next, &err);
     if (r == 0 && !is_already(image, &t.next))
@@ -338,9 +148,9 @@ void command_give_up(struct engine *e, struct image *image, const struct err *er
         mount_again(e, image);
     struct request *request = steal_ptr(image->waits);
     image->removing = false;
-    registry_hide_rootfs(e->registry, image->id,
-                         image->state == FSM_ACTIVE &&
-                             !e->settings.snapshot->mounted(&e->paths, image->name));
+    bool hide =
+        image->state == FSM_ACTIVE && !e->settings.snapshot->mounted(&e->paths, image->name);
+    work_notify(e, registry_hide_rootfs(e->registry, image->id, hide), image->id, image->name);
     if (!image->due)
         work_resume(e, image);
     request_reply(request, err);
@@ -399,8 +209,9 @@ static void finish_remove(struct engine *e, struct image *image)
     work_unready(image);
     uint64_t id = image->id;
     metrics_vanishes(&e->metrics, image);
+    unsigned link = registry_shows_rootfs(image) ? BACKEND_ROOTFS_GOES : 0;
     registry_remove(e->registry, image);
-    work_notify(e, BACKEND_VANISHED, id, name);
+    work_notify(e, link | BACKEND_VANISHED, id, name);
     news_tell(e);
     e->layers_synced = false;
     if (snapshot_discard(&e->paths, name, &err) < 0)
@@ -416,7 +227,7 @@ static void finish_remove(struct engine *e, struct image *image)
 /* Once no job has the image any more. A layer that was never made cannot be in use. */
 static void continue_remove(struct engine *e, struct image *image)
 {
-    if (!may_have_layer(e, image->name))
+    if (!command_may_have_layer(e, image->name))
         finish_remove(e, image);
     else
         push_unmount(e, image);
@@ -426,6 +237,10 @@ static void remove_image(struct engine *e, struct request *request)
 {
     struct err err = {0};
     struct image *image = command_find(e, request->command.name, &err);
+    if (image && request->command.image && request->command.image != image->id) {
+        err_set(&err, ERR_INTERNAL, ENOENT, "%s is another image by now", image->name);
+        image = NULL;
+    }
     if (!image || command_refuse_busy(image, &err) < 0 || snap_refuse_any(e, image, &err) < 0) {
         request_reply(request, &err);
         return;
@@ -478,7 +293,7 @@ void command_run(struct engine *e, struct request *request)
 {
     switch (request->command.kind) {
     case BACKEND_FETCH:
-        fetch(e, request);
+        command_fetch(e, request);
         break;
     case BACKEND_REMOVE:
         remove_image(e, request);

@@ -218,7 +218,7 @@ bool work_is_claimable(const struct image *image);
 bool work_takes_turns(const struct image *image);
 /* Takes the image out of the line it waits in. */
 void work_unready(struct image *image);
-void work_notify(struct engine *e, enum backend_change change, uint64_t id, const char *name);
+void work_notify(struct engine *e, unsigned changes, uint64_t id, const char *name);
 
 /* --- news.c: the history, told and trimmed */
 
@@ -246,6 +246,15 @@ void claim_dispatch(struct engine *e);
 /* --- command.c: what users ask for */
 
 void command_run(struct engine *e, struct request *request);
+/* Has the name a layer? Where that cannot be told there may be one: whoever takes it away finds
+ * out. */
+bool command_may_have_layer(const struct engine *e, const char *name);
+/* -EAGAIN if the queue has no room for so many more. */
+int command_check_room(struct engine *e, int64_t more, struct err *err);
+
+/* command_fetch.c: ctl/fetch. */
+void command_fetch(struct engine *e, struct request *request);
+
 /* NULL: there is none of that name. */
 struct image *command_find(struct engine *e, const char *name, struct err *err);
 /* -EBUSY if a command is at it. */

@@ -131,6 +131,11 @@ static void count_bytes(struct engine *e, struct job *job, int64_t done)
     job->came = done;
 }
 
+static void tell_progress(void *ctx, const struct image *image)
+{
+    work_notify(ctx, BACKEND_PROGRESS, image->id, image->name);
+}
+
 static void report_progress(void *ctx, int64_t done, int64_t total)
 {
     struct job *job = ctx;
@@ -140,8 +145,8 @@ static void report_progress(void *ctx, int64_t done, int64_t total)
         count_bytes(e, job, done);
     if (now < job->told_until && done != total)
         return;
-    size_t names =
-        registry_progress(e->registry, job->stage.sha256, (enum fsm_state)job->state, done, total);
+    size_t names = registry_progress(e->registry, job->stage.sha256, (enum fsm_state)job->state,
+                                     done, total, tell_progress, e);
     job->told_until = now + (int64_t)(names / TELL_NAMES_A_MS);
 }
 

@@ -207,6 +207,35 @@ void registry_publish(struct registry *r, const struct image *image)
     lock_release(&r->lock);
 }
 
+bool registry_shows_rootfs(const struct image *i)
+{
+    return i->state == FSM_ACTIVE && !i->hides_rootfs;
+}
+
+static unsigned rootfs_change(bool before, bool now)
+{
+    return before == now ? 0 : now ? BACKEND_ROOTFS_COMES : BACKEND_ROOTFS_GOES;
+}
+
+unsigned registry_note_changes(struct image *i, const struct image *was, bool other_error)
+{
+    unsigned changes = rootfs_change(registry_shows_rootfs(was), registry_shows_rootfs(i));
+    if (i->state != was->state) {
+        i->state_changes++;
+        changes |= BACKEND_STATE;
+    }
+    if (other_error) {
+        i->error_changes++;
+        changes |= BACKEND_ERROR;
+    }
+    if (i->state != was->state || i->done != was->done || i->total != was->total ||
+        i->percent != was->percent || i->size != was->size) {
+        i->progress_changes++;
+        changes |= BACKEND_PROGRESS;
+    }
+    return changes;
+}
+
 void registry_copy(struct registry *r, const struct image *image, struct image *copy)
 {
     LOCK_SCOPE(&r->lock);
@@ -327,11 +356,6 @@ static void settle_progress(struct backend_view *v, enum fsm_state state)
         v->done = v->total = v->size;
 }
 
-static bool shows_rootfs(const struct image *i)
-{
-    return i->state == FSM_ACTIVE && !i->hides_rootfs;
-}
-
 static void fill_view(const struct image *i, struct backend_view *v)
 {
     v->id = i->id;
@@ -358,7 +382,10 @@ static void fill_view(const struct image *i, struct backend_view *v)
     v->created = i->created;
     v->updated = i->updated;
     v->progressed = i->progressed > i->updated ? i->progressed : i->updated;
-    v->rootfs = shows_rootfs(i);
+    v->rootfs = registry_shows_rootfs(i);
+    v->state_changes = i->state_changes;
+    v->error_changes = i->error_changes;
+    v->progress_changes = i->progress_changes;
     settle_progress(v, i->state);
 }
 
@@ -384,7 +411,7 @@ bool registry_exists(struct registry *r, uint64_t id, bool *rootfs)
 {
     LOCK_SCOPE(&r->lock);
     const struct image *i = registry_get(r, id);
-    *rootfs = i && shows_rootfs(i);
+    *rootfs = i && registry_shows_rootfs(i);
     return i != NULL;
 }
 
@@ -395,23 +422,32 @@ void registry_count(struct registry *r, size_t *count, int64_t *changed)
     *changed = r->changed;
 }
 
-size_t registry_progress(struct registry *r, const char *sha256, enum fsm_state state, int64_t done,
-                         int64_t total)
+/* False: it shows what it did. */
+static bool set_progress(struct image *i, int64_t done, int64_t total)
 {
-    int64_t now = text_now_ms();
+    int percent = total > 0 && done <= total ? (int)((double)done * 100 / (double)total) : 0;
+    if (i->done == done && i->total == total && percent <= i->percent)
+        return false;
+    i->done = done;
+    i->total = total;
+    i->progressed = text_now_ms();
+    i->progress_changes++;
+    if (percent > i->percent)
+        i->percent = percent;
+    return true;
+}
+
+size_t registry_progress(struct registry *r, const char *sha256, enum fsm_state state, int64_t done,
+                         int64_t total, void (*moved)(void *ctx, const struct image *image),
+                         void *ctx)
+{
     size_t names = 0;
     LOCK_SCOPE(&r->lock);
     for (struct image *i = registry_next_of_digest(r, sha256, NULL); i;
          i = registry_next_of_digest(r, sha256, i)) {
         names++;
-        if (i->state != state)
-            continue;
-        int percent = total > 0 && done <= total ? (int)((double)done * 100 / (double)total) : 0;
-        i->done = done;
-        i->total = total;
-        i->progressed = now;
-        if (percent > i->percent)
-            i->percent = percent;
+        if (i->state == state && set_progress(i, done, total))
+            moved(ctx, i);
     }
     return names;
 }
@@ -435,12 +471,15 @@ void registry_metrics(struct registry *r, struct metrics *metrics, struct metric
     out->of[METRICS_UNDERWAY] = (int64_t)r->underway;
 }
 
-void registry_hide_rootfs(struct registry *r, uint64_t id, bool hide)
+unsigned registry_hide_rootfs(struct registry *r, uint64_t id, bool hide)
 {
     LOCK_SCOPE(&r->lock);
     struct image *i = registry_get(r, id);
-    if (i)
-        i->hides_rootfs = hide;
+    if (!i)
+        return 0;
+    bool before = registry_shows_rootfs(i);
+    i->hides_rootfs = hide;
+    return rootfs_change(before, registry_shows_rootfs(i));
 }
 
 static int by_name(const void *a, const void *b)

@@ -46,6 +46,7 @@ struct image {
     bool hides_rootfs; /* ACTIVE, but about to be unmounted */
     int64_t done, total, progressed;
     int percent;
+    uint64_t state_changes, error_changes, progress_changes;
 
     /* The engine's thread only. */
     struct job *job;       /* waiting for a worker, or with one */
@@ -93,6 +94,12 @@ size_t registry_underway(const struct registry *registry);
 void registry_edit(struct registry *registry, const struct image *image);
 void registry_publish(struct registry *registry, const struct image *image);
 
+/* Does it show the link? */
+bool registry_shows_rootfs(const struct image *image);
+/* In between: what of backend_change the image is changed by, compared with what it was; counted.
+ */
+unsigned registry_note_changes(struct image *image, const struct image *was, bool other_error);
+
 /* The image as it stands; workers report their progress into it meanwhile. Strings are shared. */
 void registry_copy(struct registry *registry, const struct image *image, struct image *copy);
 
@@ -106,13 +113,16 @@ void registry_free_image(struct image *image);
 
 /* --- any thread */
 
-/* Bytes of the archive for every image of that digest that is in that state. Returns how many
- * names of that digest there are. */
+/* Bytes of the archive for every image of that digest that is in that state; moved is called for
+ * each that shows others now, with the lock held. Returns how many names of that digest there are.
+ */
 size_t registry_progress(struct registry *registry, const char *sha256, enum fsm_state state,
-                         int64_t done, int64_t total);
+                         int64_t done, int64_t total,
+                         void (*moved)(void *ctx, const struct image *image), void *ctx);
 
-/* The link goes before what it points to does; it is back with the next change of the image. */
-void registry_hide_rootfs(struct registry *registry, uint64_t id, bool hide);
+/* The link goes before what it points to does; it is back with the next change of the image.
+ * Returns which it did, of backend_change, or 0. */
+unsigned registry_hide_rootfs(struct registry *registry, uint64_t id, bool hide);
 
 /* Does any name refer to that digest? *size is its archive's, -1 if that is not known. */
 bool registry_is_named(struct registry *registry, const char *sha256, int64_t *size);

@@ -72,7 +72,7 @@ void reset_image_finished(struct engine *e, struct image *image, struct job *job
         command_give_up(e, image, &err);
         return;
     }
-    registry_hide_rootfs(e->registry, image->id, false);
+    work_notify(e, registry_hide_rootfs(e->registry, image->id, false), image->id, image->name);
     log_info(image->name, "reset");
     request_reply(steal_ptr(image->waits), NULL);
     chores_sweep(e, NULL);

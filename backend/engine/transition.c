@@ -70,9 +70,16 @@ static void reset_progress(struct image *image, const struct image *next)
     image->total = next->size;
 }
 
-static void publish(struct engine *e, struct image *image, const struct image *next)
+static bool has_other_error(const struct image *image, const struct image *next)
 {
+    return image->code != next->code || strcmp(image->error, next->error) != 0;
+}
+
+static unsigned publish(struct engine *e, struct image *image, const struct image *next)
+{
+    bool other_error = has_other_error(image, next);
     registry_edit(e->registry, image);
+    struct image was = *image;
     replace(&image->url, next->url);
     replace(&image->shown_url, next->shown_url);
     image->server = next->server;
@@ -94,7 +101,9 @@ static void publish(struct engine *e, struct image *image, const struct image *n
     image->wrong_digest = next->wrong_digest;
     image->due = next->next_retry ? next->due : 0;
     reset_progress(image, next);
+    unsigned changes = registry_note_changes(image, &was, other_error);
     registry_publish(e->registry, image);
+    return changes;
 }
 
 void transition_apply(struct engine *e, struct transition *t)
@@ -103,9 +112,9 @@ void transition_apply(struct engine *e, struct transition *t)
     log_debug(image->name, "%s -> %s", fsm_state_word(image->state), fsm_state_word(t->next.state));
     work_unready(image);
     image->room_tries = 0;
-    publish(e, image, &t->next);
+    unsigned changes = publish(e, image, &t->next);
     t->owned = false;
-    work_notify(e, BACKEND_CHANGED, image->id, image->name);
+    work_notify(e, changes, image->id, image->name);
     if (t->stage != FSM_RUN_NOTHING)
         job_start(e, image, t->stage);
     else if (work_is_claimable(image))

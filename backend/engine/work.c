@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-void work_notify(struct engine *e, enum backend_change change, uint64_t id, const char *name)
+void work_notify(struct engine *e, unsigned changes, uint64_t id, const char *name)
 {
-    if (e->observer)
-        e->observer(e->observer_ctx, change, id, name);
+    if (e->observer && changes)
+        e->observer(e->observer_ctx, changes, id, name);
 }
 
 /* --- on its way */

@@ -194,13 +194,13 @@ static struct {
     unsigned long long told;
 } news = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void observe(void *ctx, enum backend_change change, uint64_t id, const char *name)
+static void observe(void *ctx, unsigned changes, uint64_t id, const char *name)
 {
     pthread_mutex_lock(&news.lock);
     bool *there = &news.there[id % ARRAY_SIZE(news.there)];
-    if (*there != (change != BACKEND_APPEARED))
-        fail("news %d of %s, which is%s there", (int)change, name, *there ? "" : " not");
-    *there = change != BACKEND_VANISHED;
+    if (*there != !(changes & BACKEND_APPEARED))
+        fail("news %u of %s, which is%s there", changes, name, *there ? "" : " not");
+    *there = !(changes & BACKEND_VANISHED);
     news.told++;
     pthread_mutex_unlock(&news.lock);
 }

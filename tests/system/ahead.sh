@@ -3,6 +3,7 @@
 # digest has held, a wrong one, a cancel, a removal and a crash leave nothing behind, and it is done
 # once.
 . "${0%/*}/functions.sh"
+. "${0%/*}/watching.sh"
 . "${0%/*}/disks.sh"
 needs_mounts
 needs_test_points
@@ -26,7 +27,7 @@ begun()
 }
 no_helper()
 {
-    [ -z "$(pgrep -P "$daemon_pid")" ]
+    [ -z "$(helpers)" ]
 }
 helper_runs()
 {

@@ -11,7 +11,6 @@ Each job has a daemon, a store and a mount namespace of its own.
 import argparse
 import collections
 import errno
-import glob
 import multiprocessing
 import os
 import re
@@ -22,6 +21,7 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
+import memory  # noqa: E402
 from faults_world import HTTPD, WORK, Wrong, World, check, eventually, get, own_namespace, mount  # noqa: E402
 
 # As enum fault_kind has them, and struct shared.
@@ -109,8 +109,7 @@ class Job:
         return self.w.state("web") in ("FAILED", "ACTIVE")
 
     def children(self):
-        pid = self.w.process.pid
-        return "".join(get(f) or "" for f in glob.glob("/proc/%d/task/*/children" % pid)).split()
+        return memory.children(self.w.process.pid)
 
     def right(self):
         got, want = full_tree(os.readlink(self.w.mnt + "/images/web/rootfs")), self.options.want

@@ -14,7 +14,17 @@ def resident(pid):
         return 0
 
 
+def is_helper(pid):
+    """Not the process that makes the events of inotify: that one stays."""
+    try:
+        with open("/proc/%s/cmdline" % pid, "rb") as f:
+            return not f.read().startswith(b"imgstorefs-watch")
+    except OSError:
+        return False
+
+
 def children(pid):
+    """The helpers that unpack."""
     found = []
     try:
         for task in os.listdir("/proc/%s/task" % pid):
@@ -22,7 +32,7 @@ def children(pid):
                 found += f.read().split()
     except OSError:
         pass
-    return found
+    return [child for child in found if is_helper(child)]
 
 
 class Watch(threading.Thread):

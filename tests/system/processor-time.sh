@@ -2,6 +2,7 @@
 # An archive that takes more processor time to unpack than it may is FAILED and says what to raise. The
 # limit is ten minutes and more: a helper that begins with a lower one keeps it.
 . "${0%/*}/functions.sh"
+. "${0%/*}/watching.sh"
 needs_mounts
 start_httpd
 
@@ -32,7 +33,7 @@ failed_with slow too-large-total
 error=$(cat "$mnt/images/slow/error")
 matches "what it says" "$error" '.*processor time.*max_total_size.*-o max_total_size=SIZE.*'
 is "what is kept unpacked" "$(find "$store/images" -mindepth 1 -maxdepth 1 ! -name '.trash-*')" ""
-is "the daemon's children" "$(cat /proc/"$daemon_pid"/task/*/children)" ""
+is "helpers that run" "$(helpers)" ""
 alive
 stop_daemon
 

@@ -273,6 +273,18 @@ Test(registry, underway_is_what_is_not_at_rest)
 
 /* --- progress */
 
+static size_t moved;
+
+static void count_moved(void *ctx, const struct image *image)
+{
+    moved++;
+}
+
+static void report(int64_t done, int64_t total)
+{
+    registry_progress(r, A, FSM_DOWNLOADING, done, total, count_moved, NULL);
+}
+
 Test(registry, progress_never_falls)
 {
     add(1, "web", A, "DOWNLOADING");
@@ -283,7 +295,7 @@ Test(registry, progress_never_falls)
                  {60, 1000, 50}, {70, -1, 50},      {999, 1000, 99}, {0, 0, 99},
                  {7, 5, 99},     {1000, 1000, 100}, {1, 1000, 100}};
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-        registry_progress(r, A, FSM_DOWNLOADING, steps[i].done, steps[i].total);
+        report(steps[i].done, steps[i].total);
         const struct backend_view *v = view_of(1);
         cr_expect_eq(v->percent, steps[i].percent, "step %zu", i);
         cr_expect(v->done == steps[i].done && v->total == steps[i].total, "step %zu", i);
@@ -293,9 +305,9 @@ Test(registry, progress_never_falls)
 Test(registry, progress_of_huge_archives)
 {
     add(1, "web", A, "DOWNLOADING");
-    registry_progress(r, A, FSM_DOWNLOADING, INT64_MAX / 2, INT64_MAX);
+    report(INT64_MAX / 2, INT64_MAX);
     cr_assert_eq(view_of(1)->percent, 50);
-    registry_progress(r, A, FSM_DOWNLOADING, INT64_MAX, INT64_MAX);
+    report(INT64_MAX, INT64_MAX);
     cr_assert_eq(view_of(1)->percent, 100);
 }
 
@@ -305,11 +317,50 @@ Test(registry, progress_reaches_those_who_share_it_alone)
     add(2, "two", A, "DOWNLOADING");
     add(3, "waits", A, "NEW");
     add(4, "other", B, "DOWNLOADING");
-    registry_progress(r, A, FSM_DOWNLOADING, 25, 100);
+    report(25, 100);
     cr_assert_eq(view_of(1)->percent, 25);
     cr_assert_eq(view_of(2)->done, 25);
     cr_assert(view_of(3)->percent == 0 && view_of(3)->done == 0);
     cr_assert(view_of(4)->percent == 0 && view_of(4)->done == 0);
+    cr_assert_eq(moved, 2);
+    report(25, 100);
+    cr_assert_eq(moved, 2, "the same again is no news");
+    cr_assert_eq(view_of(1)->progress_changes, 1);
+}
+
+/* --- what a change of an image is told as */
+
+static unsigned change(struct image *i, enum fsm_state state, const char *error, bool hides)
+{
+    bool other_error = strcmp(i->error, error) != 0;
+    registry_edit(r, i);
+    struct image was = *i;
+    i->state = state;
+    i->hides_rootfs = hides;
+    if (other_error) {
+        free(i->error);
+        i->error = strdup(error);
+    }
+    unsigned changes = registry_note_changes(i, &was, other_error);
+    registry_publish(r, i);
+    return changes;
+}
+
+Test(registry, what_changes_is_told_and_counted)
+{
+    struct image *i = add(1, "web", A, "ACTIVATING");
+    cr_expect_eq(change(i, FSM_ACTIVE, "", false),
+                 BACKEND_STATE | BACKEND_ROOTFS_COMES | BACKEND_PROGRESS);
+    cr_expect_eq(change(i, FSM_ACTIVE, "", false), 0);
+    cr_expect_eq(registry_hide_rootfs(r, 1, true), BACKEND_ROOTFS_GOES);
+    cr_expect_eq(registry_hide_rootfs(r, 1, true), 0);
+    cr_expect_eq(change(i, FSM_STORED, "", false), BACKEND_STATE | BACKEND_PROGRESS);
+    cr_expect_eq(change(i, FSM_FAILED, "why", false),
+                 BACKEND_STATE | BACKEND_ERROR | BACKEND_PROGRESS);
+    cr_expect_eq(change(i, FSM_FAILED, "why", false), 0);
+    cr_expect_eq(change(i, FSM_FAILED, "another", false), BACKEND_ERROR);
+    const struct backend_view *v = view_of(1);
+    cr_expect(v->state_changes == 3 && v->error_changes == 2 && v->progress_changes == 3);
 }
 
 Test(registry, a_phase_has_its_progress)
