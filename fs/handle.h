@@ -11,9 +11,11 @@ struct handle {
     bool torn;        /* a write ended in mid-line: no more of them */
 };
 
+#define HANDLE_NAME_MAX (BACKEND_NAME_MAX + sizeof TREE_EXPORT_SUFFIX) /* with the NUL */
+
 struct handle_entry {
     uint64_t inode;
-    char name[BACKEND_NAME_MAX + 1];
+    char name[HANDLE_NAME_MAX];
 };
 
 /* A directory as it was when it was opened. Read-only, once it is listed. */

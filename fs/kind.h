@@ -33,6 +33,7 @@ struct node_kind {
 
 extern const struct node_kind value_kind;   /* value.c: contents that show makes */
 extern const struct node_kind control_kind; /* value.c: likewise, and written to */
+extern const struct node_kind export_kind;  /* export.c: archives, made while they are read */
 extern const struct node_kind images_kind;  /* write.c */
 
 /* NULL: there is nothing to be done with it but what ops.c does. */

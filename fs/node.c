@@ -4,6 +4,11 @@
 
 #include <errno.h>
 
+static bool is_there_while_active(enum tree_node node)
+{
+    return node == TREE_ROOTFS || node == TREE_EXPORT_IMAGE;
+}
+
 bool node_find(const struct ops *o, fuse_ino_t inode, struct node *n)
 {
     n->node = tree_unpack(inode, &n->of);
@@ -14,7 +19,7 @@ bool node_find(const struct ops *o, fuse_ino_t inode, struct node *n)
         return true;
     case TREE_OF_IMAGE:
         return backend_view(o->backend, n->of, &n->view) &&
-               (n->node != TREE_ROOTFS || n->view.rootfs);
+               (!is_there_while_active(n->node) || n->view.rootfs);
     }
     return false;
 }
@@ -83,8 +88,8 @@ static nlink_t links_of(const struct ops *o, enum tree_node node, int64_t *chang
 {
     size_t images = 0;
     nlink_t links = S_ISDIR(tree_rows[node].mode) ? 2 : 1;
-    if (node == TREE_ROOT)
-        return links + 2;
+    for (enum tree_node n = TREE_NONE + 1; n < TREE_NODES; n++)
+        links += tree_rows[n].parent == node && tree_rows[n].name && S_ISDIR(tree_rows[n].mode);
     if (node == TREE_IMAGES) {
         backend_count(o->backend, &images, changed);
         links += images;

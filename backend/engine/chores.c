@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/point.h"
+#include "engine/exports.h"
 #include "engine/unused.h"
 #include "stages/snapshot/lower.h"
 #include "stages/snapshot/snapshot.h"
@@ -24,12 +25,18 @@
 int chores_unmount(struct job *job, struct err *err)
 {
     const struct stage_job *s = &job->stage;
+    struct engine *e = job->owner;
     char key[PATHS_FILE_MAX];
     paths_image(key, s->sha256, s->policy);
-    int r = s->settings->snapshot->busy(s->paths, s->name, err);
+    int r = exports_let_go(e->exports, job->image, err);
+    if (r == 0)
+        r = s->settings->snapshot->busy(s->paths, s->name, err);
     if (r < 0)
         return r;
-    registry_hide_rootfs(((struct engine *)job->owner)->registry, job->image, true);
+    registry_hide_rootfs(e->registry, job->image, true);
+    r = exports_let_go(e->exports, job->image, err); /* one that began before that */
+    if (r < 0)
+        return r;
     return s->settings->snapshot->unmount(s->paths, s->name, key, s->policy, err);
 }
 

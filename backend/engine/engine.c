@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/crew.h"
 #include "base/log.h"
+#include "engine/exports.h"
 #include "stages/snapshot/lower.h"
 #include "stages/snapshot/snapshot.h"
 #include "stages/unpack/ahead.h"
@@ -201,6 +202,8 @@ static void *run(void *arg)
 int engine_start(struct engine *e, struct err *err)
 {
     int r = queue_start(e->queue);
+    if (r == 0 && !(e->exports = exports_new(&e->paths, e->registry)))
+        r = -EAGAIN;
     if (r == 0)
         r = -pthread_create(&e->thread, NULL, run, e);
     if (r < 0)
@@ -319,6 +322,7 @@ void engine_stop(struct engine *e)
 {
     if (e->started && !e->joined)
         stop_threads(e);
+    exports_stop(e->exports);
     queue_close(steal_ptr(e->queue), drop);
     drop_all(steal_ptr(e->finished));
     drop_all(steal_ptr(e->postponed));
@@ -330,6 +334,7 @@ void engine_stop(struct engine *e)
 void engine_close(struct engine *e, bool keep_mounts)
 {
     engine_stop(e);
+    exports_free(e->exports);
     if (e->started && !keep_mounts) {
         unmount_all(e);
         lower_unmount_all(&e->paths);

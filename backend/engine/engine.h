@@ -50,6 +50,7 @@ struct engine {
     struct retry_policy retry;
     struct registry *registry;
     struct queue *queue;
+    struct exports *exports;
     backend_observer *observer;
     void *observer_ctx;
     int store_hold, database_hold;

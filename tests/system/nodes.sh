@@ -21,6 +21,8 @@ f 600 0 0 ctl/fetch
 f 600 0 0 ctl/log_level
 f 600 0 0 ctl/remove
 f 600 0 0 ctl/retry
+d 555 0 0 export
+f 400 0 0 export/web.tar
 f 444 0 0 health
 d 555 0 0 images
 d 555 0 0 images/broken
