@@ -53,7 +53,8 @@ static void add_extent(struct scan *scan, int64_t end)
 /* The zeros that there were end at `end`. */
 static void end_hole(struct scan *scan, int64_t end)
 {
-    if (scan->hole >= 0 && end - scan->hole >= SPARSE_MIN) {
+    bool more = scan->sparse->count < SPARSE_EXTENTS;
+    if (more && scan->hole >= 0 && end - scan->hole >= SPARSE_MIN) {
         if (scan->hole > scan->data)
             add_extent(scan, scan->hole);
         scan->data = end;
