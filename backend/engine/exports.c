@@ -2,6 +2,7 @@
 
 #include "base/lock.h"
 #include "base/log.h"
+#include "base/point.h"
 #include "stages/export/export.h"
 
 #include <errno.h>
@@ -25,9 +26,10 @@ struct backend_export {
     uint64_t image;
     char name[PATHS_NAME_MAX + 1];
     char mount[PATH_MAX];
-    struct flow *flow; /* NULL: not begun */
-    bool running;      /* it has a thread … */
-    bool closed;       /* … which frees it */
+    struct flow *flow;  /* NULL: not begun */
+    bool running;       /* it has a thread … */
+    bool closed;        /* … which frees it */
+    atomic_bool broken; /* nobody wants more of it */
     struct backend_export *next, **at;
 };
 
@@ -53,6 +55,7 @@ static void break_off(struct backend_export *x, const char *why)
 {
     struct err err = {0};
     err_set(&err, ERR_INTERRUPTED, EIO, "the export of %s is broken off: %s", x->name, why);
+    atomic_store(&x->broken, true);
     flow_break(x->flow, &err);
 }
 
@@ -179,6 +182,7 @@ static void *run(void *arg)
     struct backend_export *x = arg;
     struct exports *e = x->exports;
     struct err err;
+    point_wait("export", &x->broken);
     int r = export_run(x->mount, x->flow, &err);
     if (r < 0 && r != -ECANCELED)
         log_failure(x->name, &err, "the export fails: %s", err.text);
