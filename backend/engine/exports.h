@@ -9,9 +9,10 @@
 #include "base/flow.h"
 #include "engine/registry.h"
 
-#define EXPORTS_MAX     64    /* that run at a time: each has a buffer of FLOW_SIZE */
-#define EXPORTS_IDLE_MS 10000 /* without a reader that takes something: then it may be broken off  \
-                               */
+#define EXPORTS_MAX 64 /* that run at a time: each has a buffer of FLOW_SIZE */
+#define EXPORTS_IDLE_MS                                                                            \
+    10000 /* without a reader that takes something: then it may be broken off                      \
+           */
 
 struct exports;
 struct backend_export;

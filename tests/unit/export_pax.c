@@ -68,7 +68,8 @@ static const char *last(void)
 }
 
 #define PLAIN PLAIN_OF(PAX_FILE)
-#define PLAIN_OF(type_) .type = (type_), .path = "./f", .mode = 0100644, .mtime = {.tv_sec = 1700000000}
+#define PLAIN_OF(type_)                                                                            \
+    .type = (type_), .path = "./f", .mode = 0100644, .mtime = {.tv_sec = 1700000000}
 
 Test(pax, what_fits_needs_one_block)
 {
