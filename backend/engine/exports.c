@@ -182,6 +182,7 @@ static void *run(void *arg)
     struct backend_export *x = arg;
     struct exports *e = x->exports;
     struct err err;
+    pthread_setname_np(pthread_self(), "export"); /* its own threads are called so, too */
     point_wait("export", &x->broken);
     int r = export_run(x->mount, x->flow, &err);
     if (r < 0 && r != -ECANCELED)

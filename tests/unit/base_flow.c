@@ -90,6 +90,7 @@ Test(flow, a_reader_waits_for_what_is_made)
     cr_assert_eq(r.n, 3);
     cr_assert_str_eq(got, "abc");
     cr_assert_neq(r.by, pthread_self(), "not by the maker");
+    flow_settle(f);
     ask(&r, f, sizeof got);
     cr_assert(is_answered(&r));
     cr_assert_eq(r.by, pthread_self(), "at once, by the reader");
