@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "engine/engine.h"
+#include "engine/exports.h"
 #include "stages/fetch/fetch.h"
 
 #include <errno.h>
@@ -127,6 +128,32 @@ void backend_snapshot_rootfs(struct backend *b, uint64_t number, struct text *ou
 const char *backend_active_dir(struct backend *b)
 {
     return b->active;
+}
+
+int backend_export_open(struct backend *b, uint64_t image, uint64_t snapshot,
+                        struct backend_export **out, struct err *err)
+{
+    return exports_open(b->engine.exports, image, snapshot, out, err);
+}
+
+void backend_export_read(struct backend_export *x, struct flow_read *r)
+{
+    exports_read(x, r);
+}
+
+bool backend_export_cancel(struct backend_export *x, struct flow_read *r)
+{
+    return exports_cancel(x, r);
+}
+
+void backend_export_rest(struct backend_export *x)
+{
+    exports_rest(x);
+}
+
+void backend_export_close(struct backend_export *x)
+{
+    exports_close(x);
 }
 
 static int64_t copy_text(struct engine *e, const struct engine_text *from, struct text *out)

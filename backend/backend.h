@@ -8,6 +8,7 @@
 
 #include "backend/metrics.h"
 #include "base/err.h"
+#include "base/flow.h"
 #include "base/limits.h"
 #include "base/text.h"
 
@@ -177,6 +178,26 @@ int64_t backend_cleanup(struct backend *backend, struct text *out);
 void backend_metrics(struct backend *backend, struct metrics_values *out);
 /* The nine states, in the contract's order. Pure. */
 const char *backend_state_word(size_t i);
+
+/* --- exports: a live tree as one pax archive, made while it is read */
+
+struct backend_export;
+
+/* Of an image that is ACTIVE, or, if the number of one is given, of such a snapshot. Costs nothing
+ * before its first read. -ENOENT, -ENODEV (not ACTIVE), -ENOMEM. To be closed before backend_close,
+ * or not at all. */
+int backend_export_open(struct backend *backend, uint64_t image, uint64_t snapshot,
+                        struct backend_export **out, struct err *err);
+/* What is there next, at once or once there is something; see base/flow.h. Errors: EAGAIN (as many
+ * run as may, or no thread), ENODEV, EIO (broken off: by a stop, or for an unmount as nobody had
+ * read for a while), what the kernel refuses. */
+void backend_export_read(struct backend_export *x, struct flow_read *r);
+/* As flow_cancel. */
+bool backend_export_cancel(struct backend_export *x, struct flow_read *r);
+/* Its reader may well be gone: an unmount need not wait to see it take nothing. */
+void backend_export_rest(struct backend_export *x);
+/* No read waits. */
+void backend_export_close(struct backend_export *x);
 
 /* --- news */
 

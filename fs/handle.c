@@ -4,8 +4,8 @@
 #include "base/cleanup.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct handle *handle_new(void)
 {
@@ -30,15 +30,17 @@ int handle_add(struct handle_dir *d, uint64_t inode, const char *name)
     if (!more)
         return -ENOMEM;
     d->entries = more;
-    d->entries[d->count].inode = inode;
-    snprintf(d->entries[d->count++].name, sizeof more->name, "%s", name);
-    return 0;
+    d->entries[d->count++] = (struct handle_entry){.inode = inode, .at = d->names.len};
+    text_addn(&d->names, name, strlen(name) + 1);
+    return d->names.failed ? -ENOMEM : 0;
 }
 
 void handle_free_dir(struct handle_dir *d)
 {
-    if (d)
-        free(d->entries);
+    if (!d)
+        return;
+    text_free(&d->names);
+    free(d->entries);
     free(d);
 }
 
@@ -87,6 +89,8 @@ struct handle_dir *handle_list(struct backend *backend, enum tree_node node, uin
         handle_free_dir(d);
         return NULL;
     }
+    for (size_t i = 0; d && i < d->count; i++)
+        d->entries[i].name = d->names.data + d->entries[i].at;
     return d;
 }
 

@@ -13,13 +13,15 @@ struct handle {
 
 struct handle_entry {
     uint64_t inode;
-    char name[BACKEND_NAME_MAX + 1];
+    size_t at;        /* of its name among the folder's */
+    const char *name; /* once it is listed */
 };
 
 /* A directory as it was when it was opened. Read-only, once it is listed. */
 struct handle_dir {
     size_t count, capacity;
     struct handle_entry *entries; /* `.` and `..` first */
+    struct text names;            /* each with its NUL */
 };
 
 struct handle *handle_new(void);

@@ -39,6 +39,7 @@ extern const struct node_kind control_kind;   /* value.c: likewise, and written 
 extern const struct node_kind images_kind;    /* write.c */
 extern const struct node_kind snapshots_kind; /* snapshots.c */
 extern const struct node_kind events_kind;    /* events.c */
+extern const struct node_kind export_kind;    /* export.c: archives, made while they are read */
 
 /* NULL: there is nothing to be done with it but what ops.c does. */
 extern const struct node_kind *const kind_of_node[TREE_NODES];

@@ -5,6 +5,12 @@
 
 #include <errno.h>
 
+static bool is_there_while_active(enum tree_node node)
+{
+    return node == TREE_ROOTFS || node == TREE_EXPORT_IMAGE || node == TREE_SNAPSHOT_ROOTFS ||
+           node == TREE_EXPORT_SNAPSHOT;
+}
+
 bool node_find(const struct ops *o, fuse_ino_t inode, struct node *n)
 {
     n->node = tree_unpack(inode, &n->of);
@@ -15,10 +21,10 @@ bool node_find(const struct ops *o, fuse_ino_t inode, struct node *n)
         return true;
     case TREE_OF_IMAGE:
         return backend_view(o->backend, n->of, &n->view) &&
-               (n->node != TREE_ROOTFS || n->view.rootfs);
+               (!is_there_while_active(n->node) || n->view.rootfs);
     case TREE_OF_SNAPSHOT:
         return backend_snapshot_view(o->backend, n->of, &n->snapshot) &&
-               (n->node != TREE_SNAPSHOT_ROOTFS || n->snapshot.rootfs);
+               (!is_there_while_active(n->node) || n->snapshot.rootfs);
     }
     return false;
 }
@@ -93,10 +99,8 @@ static nlink_t links_of(const struct ops *o, const struct node *n, int64_t *chan
     size_t below = 0;
     int64_t since = 0;
     nlink_t links = S_ISDIR(tree_rows[n->node].mode) ? 2 : 1;
-    if (n->node == TREE_ROOT)
-        return links + 2;
-    if (n->node == TREE_IMAGE)
-        return links + 1;
+    for (enum tree_node i = TREE_NONE + 1; i < TREE_NODES; i++)
+        links += tree_rows[i].parent == n->node && tree_rows[i].name && S_ISDIR(tree_rows[i].mode);
     if (n->node == TREE_IMAGES)
         backend_count(o->backend, &below, changed);
     if (n->node == TREE_SNAPSHOTS) {

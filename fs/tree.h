@@ -43,7 +43,9 @@ struct tree_children {
     int (*list)(struct backend *backend, uint64_t of, struct handle_dir *dir); /* 0 or -ENOMEM */
 };
 
-extern const struct tree_children images_children, snapshots_children;
+extern const struct tree_children images_children, snapshots_children, export_children;
+
+#define TREE_EXPORT_SUFFIX ".tar" /* behind the name of what is exported */
 
 struct tree_row {
     enum tree_node parent;

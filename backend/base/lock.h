@@ -13,6 +13,8 @@ enum lock_rank {
     LOCK_HANDLE,       /* fs: one open file's buffer */
     LOCK_EVENTS,       /* fs: the lines of events, and who reads them */
     LOCK_ENGINE_INBOX, /* engine: requests waiting for the engine's thread */
+    LOCK_EXPORTS,      /* exports: which there are */
+    LOCK_FLOWS,        /* flow: all buffers between makers and readers */
     LOCK_QUEUE,        /* queue: jobs waiting for a worker */
     LOCK_AHEADS,       /* ahead: what is unpacked while it comes */
     LOCK_REGISTRY,     /* registry: what readers see */

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/point.h"
+#include "engine/exports.h"
 #include "engine/measure.h"
 #include "engine/snap.h"
 #include "engine/unused.h"
@@ -26,16 +27,21 @@
 int chores_unmount(struct job *job, struct err *err)
 {
     const struct stage_job *s = &job->stage;
+    struct engine *e = job->owner;
     char key[PATHS_FILE_MAX];
     paths_image(key, s->sha256, s->policy);
-    int r = s->settings->snapshot->busy(s->paths, s->name, err);
+    int r = exports_let_go(e->exports, job->image, job->snapshot, err);
+    if (r == 0)
+        r = s->settings->snapshot->busy(s->paths, s->name, err);
     if (r < 0)
         return r;
-    struct engine *e = job->owner;
     if (job->snapshot)
         snaps_hide_rootfs(e->snaps, job->snapshot, true);
     else
         work_notify(e, registry_hide_rootfs(e->registry, job->image, true), job->image, s->name);
+    r = exports_let_go(e->exports, job->image, job->snapshot, err); /* that began before that */
+    if (r < 0)
+        return r;
     return s->settings->snapshot->unmount(s->paths, s->name, key, s->policy, err);
 }
 

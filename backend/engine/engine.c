@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/crew.h"
 #include "base/log.h"
+#include "engine/exports.h"
 #include "engine/measure.h"
 #include "engine/snap.h"
 #include "stages/snapshot/lower.h"
@@ -208,6 +209,8 @@ static void *run(void *arg)
 int engine_start(struct engine *e, struct err *err)
 {
     int r = queue_start(e->queue);
+    if (r == 0 && !(e->exports = exports_new(&e->paths, e->registry, e->snaps)))
+        r = -EAGAIN;
     if (r == 0)
         r = -pthread_create(&e->thread, NULL, run, e);
     if (r < 0)
@@ -335,6 +338,7 @@ void engine_stop(struct engine *e)
 {
     if (e->started && !e->joined)
         stop_threads(e);
+    exports_stop(e->exports);
     queue_close(steal_ptr(e->queue), drop);
     drop_all(steal_ptr(e->finished));
     drop_all(steal_ptr(e->postponed));
@@ -354,6 +358,7 @@ static void close_database(struct engine *e)
 void engine_close(struct engine *e, bool keep_mounts)
 {
     engine_stop(e);
+    exports_free(e->exports);
     if (e->started && !keep_mounts) {
         unmount_all(e);
         lower_unmount_all(&e->paths);

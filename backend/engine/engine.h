@@ -58,6 +58,7 @@ struct engine {
     struct registry *registry;
     struct snaps *snaps;
     struct queue *queue;
+    struct exports *exports;
     backend_observer *observer;
     void *observer_ctx;
     backend_reporter *reporter;

@@ -131,8 +131,11 @@ static int read_numbers(struct archive_entry *ae, struct entry *e, struct err *e
     int64_t mtime = archive_entry_mtime_is_set(ae) ? archive_entry_mtime(ae) : 0;
     if (mtime >= MTIME_MIN && mtime <= MTIME_MAX) {
         long nsec = archive_entry_mtime_nsec(ae);
-        e->mtime = mtime;
-        e->mtime_nsec = nsec > 0 && nsec < 1000000000 ? (uint32_t)nsec : 0;
+        nsec = nsec > 0 && nsec < 1000000000 ? nsec : 0;
+        /* libarchive takes the fraction of "-1.5" for one that is counted up from -1. */
+        bool below = mtime < 0 && nsec > 0;
+        e->mtime = below ? mtime - 1 : mtime;
+        e->mtime_nsec = (uint32_t)(below ? 1000000000 - nsec : nsec);
     }
     return 0;
 }
