@@ -11,6 +11,7 @@
 enum lock_rank {
     LOCK_LOOP,         /* fs: the threads that take FUSE's requests */
     LOCK_HANDLE,       /* fs: one open file's buffer */
+    LOCK_IMPORTS,      /* import: those under way, and what was written to them */
     LOCK_ENGINE_INBOX, /* engine: requests waiting for the engine's thread */
     LOCK_QUEUE,        /* queue: jobs waiting for a worker */
     LOCK_AHEADS,       /* ahead: what is unpacked while it comes */

@@ -49,6 +49,8 @@ struct planned {
 
 static int check_same(const struct image *image, const struct backend_fetch *line, struct err *err)
 {
+    if (line->imported)
+        return err_set(err, ERR_INTERNAL, EEXIST, "there is an image %s by now", image->name);
     if (strcmp(image->sha256, line->sha256) != 0)
         return err_set(err, ERR_INTERNAL, EEXIST,
                        "%s is taken by another digest, %s; remove it first, or choose another name",
@@ -68,8 +70,8 @@ static struct image *make_image(const struct engine *e, const struct backend_fet
         .want = "active",
         .code = "",
         .error = "",
-        .format = "",
-        .size = -1,
+        .format = line->imported ? format_name(line->format) : "",
+        .size = line->imported ? line->size : -1,
         .entries = -1,
         .bytes = -1,
         .skipped = -1,
@@ -202,7 +204,8 @@ static void drop_planned(struct planned *p)
 
 static int check_room(struct engine *e, int64_t more, struct err *err)
 {
-    if (more == 0 || (int64_t)registry_underway(e->registry) + more <= e->config->queue)
+    int64_t there = (int64_t)(registry_underway(e->registry) + imports_underway(e->imports));
+    if (more <= 0 || there + more <= e->config->queue)
         return 0;
     return err_set(err, ERR_INTERNAL, EAGAIN,
                    "the queue is full (queue=%lld images under way); wait, or raise it with "
@@ -227,7 +230,7 @@ static void fetch(struct engine *e, struct request *request)
     for (; r == 0 && planned < n; planned++)
         r = plan_line(e, &request->command.lines[request->refused = planned], plan, planned, &err);
     if (r == 0)
-        r = check_room(e, count_new(plan, n), &err);
+        r = check_room(e, n && request->command.lines[0].imported ? 0 : count_new(plan, n), &err);
     if (r == 0)
         r = sync_discarded(e, plan, n, &err);
     if (r == 0)
@@ -238,6 +241,8 @@ static void fetch(struct engine *e, struct request *request)
         else
             drop_planned(&plan[i]);
     }
+    if (r < 0 && n && request->command.lines[0].imported)
+        import_refused(e, request->command.lines[0].sha256);
     request_reply(request, r < 0 ? &err : NULL);
 }
 

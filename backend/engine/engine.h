@@ -8,6 +8,7 @@
 #define ENGINE_ENGINE_H
 
 #include "base/lock.h"
+#include "engine/import.h"
 #include "engine/metrics.h"
 #include "engine/queue.h"
 #include "engine/registry.h"
@@ -50,6 +51,7 @@ struct engine {
     struct retry_policy retry;
     struct registry *registry;
     struct queue *queue;
+    struct imports *imports;
     backend_observer *observer;
     void *observer_ctx;
     int store_hold, database_hold;

@@ -346,6 +346,7 @@ int recover_run(struct engine *e, struct err *err)
     if ((r = reconcile(e, err)) < 0)
         return r;
     discard_orphans(e, e->paths.blobs, is_orphan_blob);
+    import_clear(e);
     take_orphan_layers(e);
     chores_sweep(e, NULL);
     return 0;

@@ -241,6 +241,11 @@ int fetch_run(const struct stage_job *job, struct stage_result *result, struct e
     int found = find(job, result, err);
     if (found != 0)
         return found < 0 ? found : 0;
+    if (strcmp(job->url, FETCH_IMPORTED) == 0)
+        return err_set(
+            err, ERR_UNREACHABLE, ENOENT,
+            "it was imported, and what was is not in the store any more; import it again, "
+            "or fetch the name from a URL");
     struct fetch f = {.job = job, .result = result, .total = -1};
     struct err why = {0};
     int r = attempt(&f, &why);
