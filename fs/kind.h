@@ -21,6 +21,8 @@ struct node_kind {
     void (*poll)(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi,
                  struct fuse_pollhandle *poll);
     void (*release)(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi);
+    /* NULL: control files can be truncated to nothing, and all else not be changed. */
+    void (*setattr)(fuse_req_t req, const struct node *node, const struct stat *attr, int to_set);
 
     /* Folders: a child of the folder of that inode. */
     void (*mkdir)(fuse_req_t req, fuse_ino_t folder, const char *name);
@@ -31,9 +33,10 @@ struct node_kind {
                    const char *to_name, unsigned flags);
 };
 
-extern const struct node_kind value_kind;   /* value.c: contents that show makes */
-extern const struct node_kind control_kind; /* value.c: likewise, and written to */
-extern const struct node_kind images_kind;  /* write.c */
+extern const struct node_kind value_kind;                /* value.c: contents that show makes */
+extern const struct node_kind control_kind;              /* value.c: likewise, and written to */
+extern const struct node_kind images_kind;               /* write.c */
+extern const struct node_kind imports_kind, import_kind; /* import.c: the folder, what is in it */
 
 /* NULL: there is nothing to be done with it but what ops.c does. */
 extern const struct node_kind *const kind_of_node[TREE_NODES];

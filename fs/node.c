@@ -15,6 +15,8 @@ bool node_find(const struct ops *o, fuse_ino_t inode, struct node *n)
     case TREE_OF_IMAGE:
         return backend_view(o->backend, n->of, &n->view) &&
                (n->node != TREE_ROOTFS || n->view.rootfs);
+    case TREE_OF_IMPORT:
+        return backend_import_view(o->backend, n->of, &n->import);
     }
     return false;
 }
@@ -34,11 +36,14 @@ bool node_is_there(const struct ops *o, fuse_ino_t inode)
 {
     uint64_t of;
     bool rootfs;
+    struct backend_import_view view;
     switch (tree_rows[tree_unpack(inode, &of)].of) {
     case TREE_OF_NOTHING:
         return true;
     case TREE_OF_IMAGE:
         return backend_exists(o->backend, of, &rootfs);
+    case TREE_OF_IMPORT:
+        return backend_import_view(o->backend, of, &view);
     }
     return false;
 }
@@ -69,14 +74,19 @@ bool node_show(const struct ops *o, const struct node *n, struct text *out, int6
 static mode_t mode_of(const struct ops *o, enum tree_node node)
 {
     mode_t mode = tree_rows[node].mode;
+    if (!o->has_ctl_group)
+        return mode;
     if (node == TREE_IMAGES)
-        return o->has_ctl_group ? mode | 0220 : mode;
-    return o->has_ctl_group && tree_rows[node].store != CONTROL_NONE ? mode | 0060 : mode;
+        return mode | 0220;
+    if (node == TREE_IMPORTS || node == TREE_IMPORT)
+        return mode | 0020;
+    return tree_rows[node].store != CONTROL_NONE ? mode | 0060 : mode;
 }
 
 static bool is_of_ctl_group(const struct ops *o, enum tree_node node)
 {
-    return o->has_ctl_group && (tree_rows[node].store != CONTROL_NONE || node == TREE_IMAGES);
+    return o->has_ctl_group && (tree_rows[node].store != CONTROL_NONE || node == TREE_IMAGES ||
+                                node == TREE_IMPORTS || node == TREE_IMPORT);
 }
 
 static nlink_t links_of(const struct ops *o, enum tree_node node, int64_t *changed)
@@ -84,11 +94,13 @@ static nlink_t links_of(const struct ops *o, enum tree_node node, int64_t *chang
     size_t images = 0;
     nlink_t links = S_ISDIR(tree_rows[node].mode) ? 2 : 1;
     if (node == TREE_ROOT)
-        return links + 2;
+        return links + 3;
     if (node == TREE_IMAGES) {
         backend_count(o->backend, &images, changed);
         links += images;
     }
+    if (node == TREE_IMPORTS)
+        (void)backend_import_list(o->backend, NULL, changed);
     return links;
 }
 
@@ -112,6 +124,10 @@ void node_attr(const struct ops *o, const struct node *n, struct stat *st)
     };
     if (shown)
         st->st_size = (off_t)t.len;
+    if (n->node == TREE_IMPORT) {
+        st->st_size = n->import.size;
+        changed = n->import.changed;
+    }
     st->st_atim = st->st_mtim = st->st_ctim = timespec_of(changed);
 }
 

@@ -18,6 +18,7 @@ struct node {
     enum tree_node node;
     uint64_t of;              /* the number in its inode */
     struct backend_view view; /* of an image's nodes */
+    struct backend_import_view import;
 };
 
 static inline const struct ops *node_ops(fuse_req_t req)

@@ -33,5 +33,5 @@ void tree_path(enum tree_node node, const char *image, struct text *out)
         tree_path(tree_rows[node].parent, image, out);
         text_add(out, "/");
     }
-    text_add(out, node == TREE_IMAGE ? image : tree_rows[node].name);
+    text_add(out, tree_rows[node].name ? tree_rows[node].name : image);
 }

@@ -25,6 +25,7 @@ enum tree_node {
 enum tree_of {
     TREE_OF_NOTHING, /* 0 */
     TREE_OF_IMAGE,   /* an image's id */
+    TREE_OF_IMPORT,  /* that of an import under way */
 };
 
 /* How long a node's attributes hold good. */
@@ -42,12 +43,12 @@ struct tree_children {
     int (*list)(struct backend *backend, uint64_t of, struct handle_dir *dir); /* 0 or -ENOMEM */
 };
 
-extern const struct tree_children images_children;
+extern const struct tree_children images_children, imports_children;
 
 struct tree_row {
     enum tree_node parent;
     enum tree_of of;
-    const char *name;                     /* NULL: of what it is, images/NAME */
+    const char *name;                     /* NULL: of what it is, images/NAME, import/NAME */
     mode_t mode;                          /* with the type */
     show_fn *show;                        /* a file's or link's contents; NULL: none */
     enum control_file store;              /* CONTROL_NONE: not to be written */

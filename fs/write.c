@@ -156,16 +156,16 @@ static void write_rmdir(fuse_req_t req, fuse_ino_t folder, const char *name)
     backend_submit(node_ops(req)->backend, &command, answer, p);
 }
 
-/* false: the image is gone, and that was the answer. */
-static bool path_in(fuse_req_t req, enum tree_node node, uint64_t image, struct text *path)
+/* false: what it is of is gone, and that was the answer. */
+static bool path_in(fuse_req_t req, enum tree_node node, uint64_t of, struct text *path)
 {
-    struct backend_view view = {0};
-    if (image && !backend_view(node_ops(req)->backend, image, &view)) {
+    struct node n = {0};
+    if (!node_find(node_ops(req), tree_inode(of, node), &n)) {
         fuse_reply_err(req, ENOENT);
         return false;
     }
     text_add(path, "");
-    tree_path(node, view.name, path);
+    tree_path(node, tree_rows[node].of == TREE_OF_IMPORT ? n.import.name : n.view.name, path);
     return true;
 }
 
