@@ -92,11 +92,11 @@ size_t imports_need(struct imports *all, const char *sha256)
     return count;
 }
 
-/* With the lock. */
+/* With the lock. What is closed comes to nothing: its name is free. */
 static struct backend_import *find_underway(struct imports *all, const char *name)
 {
     struct backend_import *i = all->first;
-    while (i && (i->state != IMPORT_UNDERWAY || strcmp(i->name, name) != 0))
+    while (i && (i->state != IMPORT_UNDERWAY || !i->open || strcmp(i->name, name) != 0))
         i = i->next;
     return i;
 }
@@ -139,7 +139,7 @@ int64_t import_list(struct imports *all, struct backend_name **names, int64_t *c
     if (!(*names = calloc(all->running + 1, sizeof **names)))
         return -ENOMEM;
     for (const struct backend_import *i = all->first; i; i = i->next)
-        if (i->state == IMPORT_UNDERWAY) {
+        if (i->state == IMPORT_UNDERWAY && i->open) {
             (*names)[n].id = i->id;
             strcpy((*names)[n++].name, i->name);
         }

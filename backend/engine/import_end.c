@@ -82,8 +82,8 @@ int import_end(struct backend_import *i, enum format format, bool unpacked, stru
         r = name_blob(i, format, err);
     if (r < 0)
         return r;
-    if (unpacked)
-        ahead_seal_as(steal_ptr(i->ahead), i->sha256);
+    if (unpacked && ahead_seal_as(i->ahead, i->sha256))
+        i->ahead = NULL; /* the image's stages take it */
     return ask_engine(i, format, err);
 }
 

@@ -46,7 +46,7 @@ static struct import_op *next_op(struct backend_import *i)
         else {
             idle = steal_ptr(i->ahead);
             lock_release(&all->lock);
-            ahead_end(idle);
+            ahead_remove(idle);
             lock_take(&all->lock);
         }
     }
@@ -97,7 +97,7 @@ static void answer_rest(struct backend_import *i, struct import_op *ops)
 /* Nothing is left of it before anyone hears that it is over. */
 static void let_go(struct backend_import *i)
 {
-    ahead_end(steal_ptr(i->ahead));
+    ahead_remove(steal_ptr(i->ahead));
     if (i->begun)
         intake_close(&i->in, false);
     i->begun = false;
@@ -110,13 +110,16 @@ static void break_off(struct backend_import *i, const struct err *why)
     answer_rest(i, settle(i, IMPORT_BROKEN, why));
 }
 
-static void become_image(struct backend_import *i)
+/* What is left of it holds nobody up. */
+static void become_image(struct backend_import *i, struct import_op *flush)
 {
     struct err more = {0};
-    let_go(i);
     err_set(&more, ERR_INTERNAL, EINVAL,
             "%s is complete and has become an image: no more can be added to it", i->name);
-    answer_rest(i, settle(i, IMPORT_IMAGE, &more));
+    struct import_op *rest = settle(i, IMPORT_IMAGE, &more);
+    answer(flush, NULL);
+    answer_rest(i, rest);
+    let_go(i);
 }
 
 /* --- a piece */
@@ -173,7 +176,7 @@ static int take(struct backend_import *i, const struct import_op *op, struct err
     if (r < 0)
         return r;
     if (!i->ahead && !i->ahead_tried)
-        i->ahead = ahead_begin(&i->job, i->in.fd, -1);
+        i->ahead = ahead_begin(&i->job, i->in.fd, -1, false);
     i->ahead_tried = true;
     ahead_bytes(i->ahead, i->in.size - (int64_t)i->in.buffered, false);
     return 0;
@@ -212,7 +215,7 @@ static bool is_cancelled(const struct backend_import *i)
 
 static int unpack(struct backend_import *i, struct stage_result *result, struct err *err)
 {
-    if (!i->ahead && !(i->ahead = ahead_begin_now(&i->job, i->in.fd, i->in.size)))
+    if (!i->ahead && !(i->ahead = ahead_begin(&i->job, i->in.fd, i->in.size, true)))
         return err_set(err, ERR_INTERNAL, EAGAIN, "no memory or thread to look at the archive");
     ahead_bytes(i->ahead, i->in.size, true);
     return ahead_wait(i->ahead, &i->job, result, err);
@@ -224,7 +227,7 @@ static int unpack_at_last(struct backend_import *i, struct stage_result *result,
     int r = unpack(i, result, err);
     if (r != -ECANCELED || is_cancelled(i))
         return r;
-    ahead_end(steal_ptr(i->ahead));
+    ahead_remove(steal_ptr(i->ahead));
     return unpack(i, result, err);
 }
 
@@ -237,7 +240,8 @@ static bool is_incomplete(const struct backend_import *i, const struct err *why)
 
 static int go_on(struct backend_import *i, const struct err *why)
 {
-    ahead_end(steal_ptr(i->ahead));
+    ahead_remove(steal_ptr(i->ahead));
+    i->ahead_tried = false;
     i->judged = i->in.size;
     i->verdict = *why;
     i->verdict.num = EINVAL;
@@ -276,9 +280,10 @@ static void flush(struct backend_import *i, struct import_op *op)
         explain(i, &err);
     if (r < 0 && r != -EAGAIN)
         break_off(i, &err);
-    else if (r > 0)
-        become_image(i);
-    answer(op, err.num ? &err : NULL);
+    if (r > 0)
+        become_image(i, op);
+    else
+        answer(op, err.num ? &err : NULL);
     import_free_op(op);
 }
 
@@ -299,9 +304,8 @@ static void release(struct backend_import *i, struct import_op *op)
     if (i->in.size == 0)
         err_set(&err, ERR_CORRUPT_ARCHIVE, EINVAL, "nothing was written");
     else
-        err_set(&err, err.code ? err.code : ERR_CORRUPT_ARCHIVE, EINVAL,
-                "broken off: %s: %s, %lld bytes", err_word(err.code), err.text,
-                (long long)i->in.size);
+        err_set(&err, err.code ? err.code : ERR_CORRUPT_ARCHIVE, EINVAL, "%s: %s, %lld bytes",
+                err_word(err.code), err.text, (long long)i->in.size);
     break_off(i, &err);
     answer(op, &err);
 }

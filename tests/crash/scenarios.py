@@ -115,12 +115,38 @@ def reboot(world, model, images):
     world.stop()
 
 
+# Archives that are written here: to their end, broken off in three ways, of what is there already
+
+def imports_prepare(world, model, images):
+    world.start()
+    model.fetch(line(world, images, "ok", "web", "web"))
+    model.reached("web")
+    world.stop()
+
+
+def imports(world, model, images):
+    model.make_import("zst", images["zst"])
+    model.break_import("half", images["xz"], 30000)
+    model.break_import("gone", images["xz"], unlink=True)
+    model.reached("zst")
+    model.make_import("twin", images["web"])
+    model.write_layer("zst", "etc/mine", "written\n")
+    model.make_import("bz2", images["bz2"])
+    model.reached("twin")
+    model.reached("bz2")
+    model.remove("zst")
+    model.make_import("zst", images["zst"])
+    model.reached("zst")
+    world.stop()
+
+
 SCENARIOS = {
     "first": (first_prepare, (), first),
     "life": (life_prepare, (), life),
     "again": (again_prepare, ("-o", "policy=faithful"), again),
     "anew": (life_prepare, (), anew),
     "reboot": (reboot_prepare, (), reboot),
+    "imports": (imports_prepare, (), imports),
 }
 
 # (scenario, how and at which function's steps, the middle one, it dies first): then each step of the

@@ -34,6 +34,7 @@ f 444 0 0 images/web/info
 f 444 0 0 images/web/progress
 l 777 0 0 images/web/rootfs
 f 444 0 0 images/web/state
+d 755 0 0 import
 f 444 0 0 metrics
 f 444 0 0 version
 END

@@ -130,7 +130,7 @@ static int begin(void *ctx, int64_t offset, int64_t total, const char *tag, stru
     f->total = total;
     report(f);
     if ((r = check_total(f, err)) == 0 && !f->ahead)
-        f->ahead = ahead_begin(f->job, f->part.in.fd, total);
+        f->ahead = ahead_begin(f->job, f->part.in.fd, total, false);
     return r;
 }
 

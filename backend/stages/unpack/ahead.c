@@ -338,7 +338,7 @@ static void leave(struct ahead *a)
     remove_at(a->all, p);
 }
 
-static struct ahead *begin(const struct stage_job *job, int source, int64_t total, bool needed)
+struct ahead *ahead_begin(const struct stage_job *job, int source, int64_t total, bool needed)
 {
     if (!job->settings->aheads || paths_have_image(job->paths, job->sha256, job->policy))
         return NULL;
@@ -353,16 +353,6 @@ static struct ahead *begin(const struct stage_job *job, int source, int64_t tota
         leave(a);
     free_ahead(a);
     return NULL;
-}
-
-struct ahead *ahead_begin(const struct stage_job *job, int source, int64_t total)
-{
-    return begin(job, source, total, false);
-}
-
-struct ahead *ahead_begin_now(const struct stage_job *job, int source, int64_t total)
-{
-    return begin(job, source, total, true);
 }
 
 void ahead_bytes(struct ahead *a, int64_t size, bool all)
@@ -394,14 +384,11 @@ static bool seal_as(struct ahead *a, const char *key)
     return true;
 }
 
-void ahead_seal_as(struct ahead *a, const char *sha256)
+bool ahead_seal_as(struct ahead *a, const char *sha256)
 {
     char key[PATHS_FILE_MAX];
-    if (!a)
-        return;
     paths_image(key, sha256, a->job.policy);
-    if (paths_have_image(a->job.paths, sha256, a->job.policy) || !seal_as(a, key))
-        ahead_end(a);
+    return !paths_have_image(a->job.paths, sha256, a->job.policy) && seal_as(a, key);
 }
 
 void ahead_end(struct ahead *a)
@@ -410,6 +397,17 @@ void ahead_end(struct ahead *a)
         return;
     leave(a);
     throw_away(a);
+}
+
+void ahead_remove(struct ahead *a)
+{
+    if (!a)
+        return;
+    leave(a);
+    raise_event(a->cancel);
+    join(a);
+    give_back(a);
+    free_ahead(a);
 }
 
 /* --- taken */

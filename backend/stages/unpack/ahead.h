@@ -24,11 +24,9 @@ bool aheads_drop(struct aheads *aheads, const char *key);
 void aheads_reap(struct aheads *aheads);
 
 /* Begins with the file `source`, which grows to `total` bytes (-1: not known); NULL: not this one.
- */
-struct ahead *ahead_begin(const struct stage_job *job, int source, int64_t total);
-/* Likewise, but whoever asks cannot go on without: neither others under way nor a lack of room
- * forbid it. NULL: no memory, no thread. */
-struct ahead *ahead_begin_now(const struct stage_job *job, int source, int64_t total);
+ * `needed`: whoever asks cannot go on without, and neither others under way nor a lack of room
+ * forbid it. */
+struct ahead *ahead_begin(const struct stage_job *job, int source, int64_t total, bool needed);
 /* So many bytes are in the file; `all`: there will be no more. Takes NULL. */
 void ahead_bytes(struct ahead *a, int64_t size, bool all);
 /* Once all bytes are there: waits until they are unpacked. 0 and the result, or why they cannot be;
@@ -39,10 +37,12 @@ int ahead_wait(struct ahead *a, const struct stage_job *job, struct stage_result
 /* The digest holds: the unpack stage may take it. Takes NULL. */
 void ahead_seal(struct ahead *a);
 /* The same for what was begun under a name of its own, in place of the digest, that was not known
- * then. Gives it up if the image, or another one for it, is there. Takes NULL. */
-void ahead_seal_as(struct ahead *a, const char *sha256);
-/* It does not, or the bytes are not to be had. Takes NULL. */
+ * then. False: the image, or another one for it, is there, and this one stays the caller's. */
+bool ahead_seal_as(struct ahead *a, const char *sha256);
+/* It does not, or the bytes are not to be had. What was made is for the next sweep. Takes NULL. */
 void ahead_end(struct ahead *a);
+/* The same, and nothing is left when it returns. */
+void ahead_remove(struct ahead *a);
 
 /* If the job's image was begun and sealed: waits for its end; true if its part (paths_image_part)
  * is whole then, with its info, and the result filled in. Else nothing of it is left, or another's
