@@ -135,10 +135,9 @@ int backend_import_begin(struct backend *b, const char *name, int64_t by,
     return import_begin(b->engine.imports, name, by, import, err);
 }
 
-void backend_import_unlink(struct backend *b, const char *name, backend_import_done *done,
-                           void *ctx)
+int backend_import_unlink(struct backend *b, const char *name, struct err *err)
 {
-    import_unlink(b->engine.imports, name, done, ctx);
+    return import_unlink(b->engine.imports, name, err);
 }
 
 bool backend_import_view(struct backend *b, uint64_t id, struct backend_import_view *view)

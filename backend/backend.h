@@ -115,9 +115,8 @@ void backend_import_flush(struct backend_import *import, int64_t by, backend_imp
                           void *ctx);
 /* Nobody will write any more; done gets why if that has broken the import off. */
 void backend_import_release(struct backend_import *import, backend_import_done *done, void *ctx);
-/* Breaks it off. -ENOENT, -EBUSY: it is an image by now. */
-void backend_import_unlink(struct backend *backend, const char *name, backend_import_done *done,
-                           void *ctx);
+/* Breaks it off, and does not wait for its room. -ENOENT, -EBUSY: it is about to be an image. */
+int backend_import_unlink(struct backend *backend, const char *name, struct err *err);
 
 struct backend_import_view {
     char name[BACKEND_NAME_MAX + 1];

@@ -29,14 +29,10 @@ static void answer(void *ctx, const struct err *err)
     struct pending *p = ctx;
     if (err->num)
         error_log_add(p->error_log, p->path, "", 0, err);
-    if (!p->req)
-        ;
-    else if (err->num)
-        fuse_reply_err(p->req, err->num);
-    else if (p->size)
+    if (p->req && p->size && !err->num)
         fuse_reply_write(p->req, p->size);
-    else
-        fuse_reply_err(p->req, 0);
+    else if (p->req)
+        fuse_reply_err(p->req, err->num);
     free(p);
 }
 
@@ -95,11 +91,10 @@ static void create(fuse_req_t req, fuse_ino_t folder, const char *name, struct f
 
 static void unlink_import(fuse_req_t req, fuse_ino_t folder, const char *name)
 {
-    struct pending *p = new_pending(req, name);
-    if (p)
-        backend_import_unlink(node_ops(req)->backend, name, answer, p);
-    else
-        fuse_reply_err(req, ENOMEM);
+    struct err err = {0};
+    if (backend_import_unlink(node_ops(req)->backend, name, &err) < 0)
+        log_refusal(node_ops(req)->error_log, name, &err);
+    fuse_reply_err(req, err.num);
 }
 
 const struct node_kind imports_kind = {.create = create, .unlink = unlink_import};

@@ -92,11 +92,17 @@ size_t imports_need(struct imports *all, const char *sha256)
     return count;
 }
 
-/* With the lock. What is closed comes to nothing: its name is free. */
+/* With the lock. What is closed, or was removed, comes to nothing: its name is free. */
+static bool is_listed(const struct backend_import *i)
+{
+    return i->state == IMPORT_UNDERWAY && i->open && !i->unlinked;
+}
+
+/* With the lock. */
 static struct backend_import *find_underway(struct imports *all, const char *name)
 {
     struct backend_import *i = all->first;
-    while (i && (i->state != IMPORT_UNDERWAY || !i->open || strcmp(i->name, name) != 0))
+    while (i && (!is_listed(i) || strcmp(i->name, name) != 0))
         i = i->next;
     return i;
 }
@@ -139,7 +145,7 @@ int64_t import_list(struct imports *all, struct backend_name **names, int64_t *c
     if (!(*names = calloc(all->running + 1, sizeof **names)))
         return -ENOMEM;
     for (const struct backend_import *i = all->first; i; i = i->next)
-        if (i->state == IMPORT_UNDERWAY && i->open) {
+        if (is_listed(i)) {
             (*names)[n].id = i->id;
             strcpy((*names)[n++].name, i->name);
         }
@@ -357,24 +363,19 @@ void backend_import_release(struct backend_import *i, backend_import_done *done,
         import_free(i);
 }
 
-void import_unlink(struct imports *all, const char *name, backend_import_done *done, void *ctx)
+int import_unlink(struct imports *all, const char *name, struct err *err)
 {
-    static const struct err absent = {
-        .num = ENOENT, .code = ERR_INTERNAL, .text = "no import of that name is under way"};
-    struct import_op *op =
-        new_op(&(struct import_op){.kind = IMPORT_UNLINK, .done = done, .ctx = ctx});
-    if (!op)
-        return;
-    lock_take(&all->lock);
+    LOCK_SCOPE(&all->lock);
     struct backend_import *i = find_underway(all, name);
-    bool pushed = i && push(i, op);
-    if (pushed)
-        raise_event(i->cancel);
-    lock_release(&all->lock);
-    if (pushed)
-        return;
-    done(ctx, &absent);
-    free(op);
+    if (!i)
+        return err_set(err, ERR_INTERNAL, ENOENT, "no import of that name is under way");
+    if (i->sha256[0])
+        return err_set(err, ERR_INTERNAL, EBUSY, "it is about to become an image");
+    i->unlinked = true;
+    all->changed = text_now_ms();
+    raise_event(i->cancel);
+    pthread_cond_signal(&i->wake);
+    return 0;
 }
 
 uint64_t backend_import_id(const struct backend_import *i)

@@ -26,7 +26,7 @@ struct engine;
 
 /* What was handed over. */
 struct import_op {
-    enum { IMPORT_WRITE, IMPORT_FLUSH, IMPORT_UNLINK, IMPORT_RELEASE } kind;
+    enum { IMPORT_WRITE, IMPORT_FLUSH, IMPORT_RELEASE } kind;
     int64_t by; /* FLUSH: the thread */
     int64_t at; /* WRITE */
     size_t n, capacity;
@@ -56,6 +56,7 @@ struct backend_import {
     struct backend_import *next;
     enum import_state state;
     bool open, running; /* the file; the thread. Without either it is freed */
+    bool unlinked;      /* broken off by a user; never once sha256 is set */
     struct err answer;  /* to writes and flushes once it is not under way any more */
     struct import_op *ops, **last_op;
     struct import_op *spare;  /* of a write that was done: its memory is for the next one */
@@ -111,7 +112,7 @@ int import_begin(struct imports *all, const char *name, int64_t by, struct backe
 bool import_view(struct imports *all, uint64_t id, struct backend_import_view *view);
 bool import_find(struct imports *all, const char *name, uint64_t *id);
 int64_t import_list(struct imports *all, struct backend_name **names, int64_t *changed);
-void import_unlink(struct imports *all, const char *name, backend_import_done *done, void *ctx);
+int import_unlink(struct imports *all, const char *name, struct err *err);
 
 /* --- between its own files */
 

@@ -27,7 +27,7 @@ static int name_blob(struct backend_import *i, enum format format, struct err *e
     return fsync(blobs) < 0 ? err_sys(err, errno, "cannot sync the name of the import") : 0;
 }
 
-/* From now on cleanup leaves it. */
+/* From now on cleanup leaves it, and nobody breaks it off. */
 static int claim_digest(struct backend_import *i, struct err *err)
 {
     char sha256[DIGEST_HEX_MAX];
@@ -35,6 +35,8 @@ static int claim_digest(struct backend_import *i, struct err *err)
     if (r < 0)
         return r;
     LOCK_SCOPE(&i->all->lock);
+    if (i->unlinked)
+        return err_set(err, ERR_CANCELLED, ECANCELED, "cancelled");
     strcpy(i->sha256, sha256);
     return 0;
 }

@@ -31,14 +31,14 @@ static void free_spare(struct backend_import *i, struct import_op *op)
     import_free_op(old);
 }
 
-/* NULL: the daemon stops. */
+/* NULL: it is broken off from outside. */
 static struct import_op *next_op(struct backend_import *i)
 {
     struct imports *all = i->all;
     struct ahead *idle = NULL;
     int64_t deadline = text_monotonic_ms() + IDLE_MS;
     lock_take(&all->lock);
-    while (!i->ops && !all->stopping) {
+    while (!i->ops && !all->stopping && !i->unlinked) {
         if (!i->ahead)
             lock_wait(&all->lock, &i->wake);
         else if (text_monotonic_ms() < deadline)
@@ -50,7 +50,7 @@ static struct import_op *next_op(struct backend_import *i)
             lock_take(&all->lock);
         }
     }
-    struct import_op *op = all->stopping ? NULL : i->ops;
+    struct import_op *op = all->stopping || i->unlinked ? NULL : i->ops;
     if (op && !(i->ops = op->next))
         i->last_op = &i->ops;
     lock_release(&all->lock);
@@ -79,17 +79,11 @@ static struct import_op *settle(struct backend_import *i, enum import_state stat
 
 static void answer_rest(struct backend_import *i, struct import_op *ops)
 {
-    static const struct err late = {
-        .num = EBUSY, .code = ERR_INTERNAL, .text = "it has just become an image"};
     bool image = i->state == IMPORT_IMAGE;
     for (struct import_op *op = ops, *next; op; op = next) {
         next = op->next;
-        if (op->kind == IMPORT_RELEASE || (op->kind == IMPORT_FLUSH && image))
-            answer(op, NULL);
-        else if (op->kind == IMPORT_UNLINK)
-            answer(op, image ? &late : NULL);
-        else
-            answer(op, &i->answer);
+        bool fine = op->kind == IMPORT_RELEASE || (op->kind == IMPORT_FLUSH && image);
+        answer(op, fine ? NULL : &i->answer);
         import_free_op(op);
     }
 }
@@ -269,6 +263,15 @@ static int judge(struct backend_import *i, struct err *err)
     return (r = import_end(i, format, r == 0, err)) < 0 ? r : 1;
 }
 
+static void say_who(struct backend_import *i, struct err *err)
+{
+    LOCK_SCOPE(&i->all->lock);
+    if (i->unlinked)
+        err_set(err, ERR_CANCELLED, ECANCELED, "import/%s was removed", i->name);
+    else
+        err_set(err, ERR_INTERRUPTED, ECANCELED, "the daemon is stopping");
+}
+
 static void flush(struct backend_import *i, struct import_op *op)
 {
     struct err err = {0};
@@ -276,7 +279,9 @@ static void flush(struct backend_import *i, struct import_op *op)
     int r = news ? judge(i, &err) : 0;
     if (r == 0 && i->judged > 0 && op->by == i->creator)
         err = i->verdict;
-    if (r < 0)
+    if (r == -ECANCELED)
+        say_who(i, &err);
+    else if (r < 0)
         explain(i, &err);
     if (r < 0 && r != -EAGAIN)
         break_off(i, &err);
@@ -287,25 +292,18 @@ static void flush(struct backend_import *i, struct import_op *op)
     import_free_op(op);
 }
 
-/* --- it is closed, or taken away */
-
-static void unlink_it(struct backend_import *i, struct import_op *op)
-{
-    struct err err = {0};
-    err_set(&err, ERR_CANCELLED, ECANCELED, "import/%s was removed", i->name);
-    break_off(i, &err);
-    answer(op, NULL);
-    import_free_op(op);
-}
+/* --- it is closed */
 
 static void release(struct backend_import *i, struct import_op *op)
 {
     struct err err = i->verdict;
     if (i->in.size == 0)
         err_set(&err, ERR_CORRUPT_ARCHIVE, EINVAL, "nothing was written");
+    else if (!err.code)
+        err_set(&err, ERR_CORRUPT_ARCHIVE, EINVAL, "closed before it could be looked at");
     else
-        err_set(&err, err.code ? err.code : ERR_CORRUPT_ARCHIVE, EINVAL, "%s: %s, %lld bytes",
-                err_word(err.code), err.text, (long long)i->in.size);
+        err_set(&err, err.code, EINVAL, "%s: %s, %lld bytes", err_word(err.code), err.text,
+                (long long)i->in.size);
     break_off(i, &err);
     answer(op, &err);
 }
@@ -319,9 +317,6 @@ static void run_op(struct backend_import *i, struct import_op *op)
     case IMPORT_FLUSH:
         flush(i, op);
         break;
-    case IMPORT_UNLINK:
-        unlink_it(i, op);
-        break;
     case IMPORT_RELEASE:
         release(i, op);
         break;
@@ -331,7 +326,7 @@ static void run_op(struct backend_import *i, struct import_op *op)
 static void stopped(struct backend_import *i)
 {
     struct err err = {0};
-    err_set(&err, ERR_INTERRUPTED, ECANCELED, "the daemon is stopping");
+    say_who(i, &err);
     break_off(i, &err);
 }
 

@@ -123,9 +123,7 @@ static int release(struct backend_import *import)
 
 static int unlink_it(const char *name)
 {
-    listen();
-    backend_import_unlink(w.backend, name, hear, &said);
-    return heard();
+    return -backend_import_unlink(w.backend, name, &w.err);
 }
 
 static bool is_listed(const char *name)
