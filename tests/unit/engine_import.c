@@ -294,7 +294,7 @@ Test(import, a_start_takes_leftovers_away)
     snprintf(blob, sizeof blob, "%s/blobs/%s.tar.gz", w.store, w.sha256[1]);
     snprintf(other, sizeof other, "%s/blobs/%s.tar", w.store, w.sha256[0]);
     cr_assert_eq(link(path, blob), 0, "named, and then there was a crash");
-    int fd CLEANUP_CLOSE = open(other, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    close(open(other, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     start();
     cr_assert_eq(left_in("blobs"), 0);
     cr_assert_neq(access(blob, F_OK), 0);
