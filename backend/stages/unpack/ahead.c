@@ -53,7 +53,9 @@ struct ahead {
     atomic_bool all_there; /* set after size */
     atomic_llong consumed; /* of those, by the helper's word */
 
-    /* The unpacker's until it is done. */
+    atomic_bool ended; /* set after what follows, before `done` is raised */
+
+    /* The unpacker's until it has ended. */
     struct stage_result result;
     int status;
     struct err why;
@@ -151,6 +153,7 @@ static void *unpack(void *arg)
         log_debug(a->name, "unpacking ahead: %s", a->why.text);
         give_back(a);
     }
+    atomic_store(&a->ended, true);
     raise_event(a->done);
     return NULL;
 }
@@ -438,7 +441,7 @@ int ahead_wait(struct ahead *a, const struct stage_job *job, struct stage_result
     struct pollfd cancelled = {.fd = job->cancel_fd, .events = POLLIN};
     if (!ended && poll(&cancelled, 1, 0) > 0)
         return err_set(err, ERR_CANCELLED, ECANCELED, "cancelled");
-    if (!ended)
+    if (!ended || !atomic_load(&a->ended))
         return err_set(err, ERR_TIMEOUT, ETIMEDOUT, "unpacking makes no headway");
     *result = a->result;
     if (a->status < 0 && err)
