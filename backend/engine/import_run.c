@@ -215,11 +215,18 @@ static int unpack(struct backend_import *i, struct stage_result *result, struct 
     return ahead_wait(i->ahead, &i->job, result, err);
 }
 
-/* What was given up for want of room says nothing of the archive. */
+/* Given up for want of room, or a failure of ours: that says nothing of the archive. */
+static bool may_pass(const struct err *why)
+{
+    return why->code == ERR_CANCELLED || why->code == ERR_IO || why->code == ERR_INTERNAL ||
+           why->code == ERR_NO_SPACE;
+}
+
+/* One that fails so a second time is for the image's stages to tell of. */
 static int unpack_at_last(struct backend_import *i, struct stage_result *result, struct err *err)
 {
     int r = unpack(i, result, err);
-    if (r != -ECANCELED || is_cancelled(i))
+    if (r >= 0 || !may_pass(err) || is_cancelled(i))
         return r;
     ahead_remove(steal_ptr(i->ahead));
     return unpack(i, result, err);

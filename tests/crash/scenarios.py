@@ -5,6 +5,7 @@ the run in which each step is the last one once.
 
 The body begins with the daemon up. images: {name: (file, digest)}, see crash.py.
 """
+import os
 import signal
 
 
@@ -118,10 +119,18 @@ def reboot(world, model, images):
 # Archives that are written here: to their end, broken off in three ways, of what is there already
 
 def imports_prepare(world, model, images):
+    """And what two imports have left: one that was named already, and one that was not."""
     world.start()
     model.fetch(line(world, images, "ok", "web", "web"))
     model.reached("web")
     world.stop()
+    file, digest = images["xz"]
+    blobs = world.store + "/blobs/"
+    with open(blobs + ".import-8", "wb") as f:
+        f.write(world.archive(file))
+    with open(blobs + ".import-9", "wb") as f:
+        f.write(b"a beginning")
+    os.link(blobs + ".import-8", "%s%s.tar.xz" % (blobs, digest))
 
 
 def imports(world, model, images):
