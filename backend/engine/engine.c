@@ -90,8 +90,7 @@ int engine_open(struct engine *e, const struct backend_config *config, struct er
     if ((r = sink_choose(config->sink, &e->paths, &e->settings.sink, err)) < 0)
         return r;
     if (!(e->settings.aheads = aheads_new(config->unpacks)) || !(e->imports = imports_new(e)) ||
-        registry_open(&e->registry) < 0 ||
-        queue_open(&e->queue, threads, finished, e, e->load) < 0)
+        registry_open(&e->registry) < 0 || queue_open(&e->queue, threads, finished, e, e->load) < 0)
         return err_sys(err, ENOMEM, "cannot start");
     return recover_run(e, err);
 }
