@@ -113,7 +113,8 @@ void backend_import_write(struct backend_import *import, const void *bytes, size
  * on, and the answer is EINVAL to who began it, success to everyone else, as more may come. */
 void backend_import_flush(struct backend_import *import, int64_t by, backend_import_done *done,
                           void *ctx);
-/* Nobody will write any more; done gets why if that has broken the import off. */
+/* Nobody will write any more; done gets why if that has broken the import off,
+ * unless a flush has said so to who began it. */
 void backend_import_release(struct backend_import *import, backend_import_done *done, void *ctx);
 /* Breaks it off, and does not wait for its room. -ENOENT, -EBUSY: it is about to be an image. */
 int backend_import_unlink(struct backend *backend, const char *name, struct err *err);

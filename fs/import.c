@@ -59,7 +59,7 @@ static struct pending *pending_of(fuse_req_t req, fuse_ino_t inode)
     struct pending *p =
         node_find(node_ops(req), inode, &n) ? new_pending(req, n.import.name) : NULL;
     if (!p)
-        fuse_reply_err(req, ENOMEM);
+        write_refuse(req, n.node, n.of, ENOMEM, "no memory to hold the request");
     return p;
 }
 

@@ -73,6 +73,7 @@ struct backend_import {
     bool ahead_tried;
     int64_t judged;     /* bytes that the last look found incomplete */
     struct err verdict; /* and why */
+    bool told;          /* that, to who has begun it */
     sem_t answered;     /* by the engine */
     struct err engine_said;
 };

@@ -244,8 +244,9 @@ static int go_on(struct backend_import *i, const struct err *why)
     ahead_remove(steal_ptr(i->ahead));
     i->ahead_tried = false;
     i->judged = i->in.size;
-    i->verdict = *why;
-    i->verdict.num = EINVAL;
+    i->told = false;
+    err_set(&i->verdict, why->code, EINVAL, "%s: %s, %lld bytes", err_word(why->code), why->text,
+            (long long)i->in.size);
     return 0;
 }
 
@@ -284,8 +285,10 @@ static void flush(struct backend_import *i, struct import_op *op)
     struct err err = {0};
     bool news = i->begun && i->in.size != i->judged;
     int r = news ? judge(i, &err) : 0;
-    if (r == 0 && i->judged > 0 && op->by == i->creator)
+    if (r == 0 && i->judged > 0 && op->by == i->creator) {
         err = i->verdict;
+        i->told = true;
+    }
     if (r == -ECANCELED)
         say_who(i, &err);
     else if (r < 0)
@@ -301,6 +304,7 @@ static void flush(struct backend_import *i, struct import_op *op)
 
 /* --- it is closed */
 
+/* Whoever has begun it may know already. */
 static void release(struct backend_import *i, struct import_op *op)
 {
     struct err err = i->verdict;
@@ -308,11 +312,8 @@ static void release(struct backend_import *i, struct import_op *op)
         err_set(&err, ERR_CORRUPT_ARCHIVE, EINVAL, "nothing was written");
     else if (!err.code)
         err_set(&err, ERR_CORRUPT_ARCHIVE, EINVAL, "closed before it could be looked at");
-    else
-        err_set(&err, err.code, EINVAL, "%s: %s, %lld bytes", err_word(err.code), err.text,
-                (long long)i->in.size);
     break_off(i, &err);
-    answer(op, &err);
+    answer(op, i->told ? NULL : &err);
 }
 
 static void run_op(struct backend_import *i, struct import_op *op)

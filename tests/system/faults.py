@@ -355,7 +355,12 @@ class Import(Trial):
         refused = self.write(name, pieces=3000 if number % 2 else 1 << 20)
         if refused is None:
             return
-        self.explained("import/" + name, refused)
+        check(refused in CONTRACT, "import/%s refuses with" % name, refused)
+        said = self.w.read("ctl/error_log") or ""  # what it left when it was closed is there, too
+        check(" import/%s %s " % (name, refused) in said, "import/%s refuses with" % name, refused,
+              "and error_log says", said)
+        self.outcome("refused " + refused)
+        self.w.check_alive()
         eventually("import/%s is gone" % name, lambda: self.is_over(name))
         again = self.write(name)
         check(again is None, "import/%s refuses with" % name, refused, "then", again,
