@@ -183,6 +183,32 @@ const char *backend_state_word(size_t i)
     return fsm_state_word((enum fsm_state)i);
 }
 
+int backend_import_begin(struct backend *b, const char *name, int64_t by,
+                         struct backend_import **import, struct err *err)
+{
+    return import_begin(b->engine.imports, name, by, import, err);
+}
+
+int backend_import_unlink(struct backend *b, const char *name, struct err *err)
+{
+    return import_unlink(b->engine.imports, name, err);
+}
+
+bool backend_import_view(struct backend *b, uint64_t id, struct backend_import_view *view)
+{
+    return import_view(b->engine.imports, id, view);
+}
+
+bool backend_import_find(struct backend *b, const char *name, uint64_t *id)
+{
+    return import_find(b->engine.imports, name, id);
+}
+
+int64_t backend_import_list(struct backend *b, struct backend_name **names, int64_t *changed)
+{
+    return import_list(b->engine.imports, names, changed);
+}
+
 void backend_set_observer(struct backend *b, backend_observer *observer, void *ctx)
 {
     b->engine.observer = observer;

@@ -9,6 +9,7 @@
 #include "backend/metrics.h"
 #include "base/err.h"
 #include "base/flow.h"
+#include "base/format.h"
 #include "base/limits.h"
 #include "base/text.h"
 
@@ -75,6 +76,9 @@ struct backend_fetch {
     const char *url;
     const char *name;
     char sha256[65]; /* lower case */
+    bool imported;   /* its blob is there; the name must be free, and has its place in the queue */
+    enum format format; /* if imported */
+    int64_t size;       /* likewise: bytes */
 };
 
 struct backend_command {
@@ -96,6 +100,46 @@ typedef void backend_done(void *ctx, const struct err *err, size_t line);
  * not block, nor call backend_close. */
 void backend_submit(struct backend *backend, const struct backend_command *command,
                     backend_done *done, void *ctx);
+
+/* --- imports: an archive that is written here, and becomes an image at its end */
+
+struct backend_import; /* one under way: an open file's, from begin to release */
+
+/* Called exactly once, from any thread, at the latest when backend_stop() returns: it must not
+ * block. err->num is 0 on success. */
+typedef void backend_import_done(void *ctx, const struct err *err);
+
+/* For image `name`, by that thread (its id). -EINVAL for a bad name, -EEXIST if it is taken by an
+ * image or an import, -EAGAIN if there are too many of either under way. */
+int backend_import_begin(struct backend *backend, const char *name, int64_t by,
+                         struct backend_import **import, struct err *err);
+/* Takes a copy. Each write begins where the one before has ended; its failure may show with the
+ * next one, or with a flush. -ENOSPC, -EFBIG and the like end the import. */
+void backend_import_write(struct backend_import *import, const void *bytes, size_t n, int64_t at,
+                          backend_import_done *done, void *ctx);
+/* Is that all? Answered once that is known, and if so, once the image is on disk. If not, it goes
+ * on, and the answer is EINVAL to who began it, success to everyone else, as more may come. */
+void backend_import_flush(struct backend_import *import, int64_t by, backend_import_done *done,
+                          void *ctx);
+/* Nobody will write any more; done gets why if that has broken the import off,
+ * unless a flush has said so to who began it. */
+void backend_import_release(struct backend_import *import, backend_import_done *done, void *ctx);
+/* Breaks it off, and does not wait for its room. -ENOENT, -EBUSY: it is about to be an image. */
+int backend_import_unlink(struct backend *backend, const char *name, struct err *err);
+
+struct backend_import_view {
+    char name[BACKEND_NAME_MAX + 1];
+    int64_t size;    /* bytes that have come */
+    int64_t changed; /* ms since 1970 */
+};
+
+/* Of any that is open; find and list know those under way. Ids are never used twice in a run. */
+bool backend_import_view(struct backend *backend, uint64_t id, struct backend_import_view *view);
+bool backend_import_find(struct backend *backend, const char *name, uint64_t *id);
+uint64_t backend_import_id(const struct backend_import *import);
+struct backend_name;
+/* As backend_list(); *changed is when the last one came or went, and may be asked for alone. */
+int64_t backend_import_list(struct backend *backend, struct backend_name **names, int64_t *changed);
 
 /* Is it a URL that fetch takes? Pure. */
 bool backend_url_valid(const char *url, struct err *err);

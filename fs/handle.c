@@ -105,14 +105,20 @@ static bool find_image(struct backend *backend, uint64_t of, const char *name, u
     return true;
 }
 
+static int add_names(struct handle_dir *d, enum tree_node node, const struct backend_name *names,
+                     int64_t n)
+{
+    int r = n < 0 ? (int)n : 0;
+    for (int64_t i = 0; r == 0 && i < n; i++)
+        r = handle_add(d, tree_inode(names[i].id, node), names[i].name);
+    return r;
+}
+
 static int list_images(struct backend *backend, uint64_t of, struct handle_dir *d)
 {
     struct backend_name *names CLEANUP_FREE = NULL;
     int64_t n = backend_list(backend, &names);
-    int r = n < 0 ? (int)n : 0;
-    for (int64_t i = 0; r == 0 && i < n; i++)
-        r = handle_add(d, tree_inode(names[i].id, TREE_IMAGE), names[i].name);
-    return r;
+    return add_names(d, TREE_IMAGE, names, n);
 }
 
 const struct tree_children images_children = {.find = find_image, .list = list_images};
@@ -132,10 +138,27 @@ static int list_snapshots(struct backend *backend, uint64_t of, struct handle_di
 {
     struct backend_name *names CLEANUP_FREE = NULL;
     int64_t n = backend_snapshot_list(backend, of, &names);
-    int r = n < 0 ? (int)n : 0;
-    for (int64_t i = 0; r == 0 && i < n; i++)
-        r = handle_add(d, tree_inode(names[i].id, TREE_SNAPSHOT), names[i].name);
-    return r;
+    return add_names(d, TREE_SNAPSHOT, names, n);
 }
 
 const struct tree_children snapshots_children = {.find = find_snapshot, .list = list_snapshots};
+
+/* --- imports under way */
+
+static bool find_import(struct backend *backend, uint64_t of, const char *name, uint64_t *inode)
+{
+    uint64_t id;
+    if (!backend_import_find(backend, name, &id))
+        return false;
+    *inode = tree_inode(id, TREE_IMPORT);
+    return true;
+}
+
+static int list_imports(struct backend *backend, uint64_t of, struct handle_dir *d)
+{
+    struct backend_name *names CLEANUP_FREE = NULL;
+    int64_t changed, n = backend_import_list(backend, &names, &changed);
+    return add_names(d, TREE_IMPORT, names, n);
+}
+
+const struct tree_children imports_children = {.find = find_import, .list = list_imports};

@@ -24,6 +24,8 @@ struct node_kind {
     /* Sets what of a stat is otherwise than the row says. Of an open file if fi is not NULL: so
      * lseek(2) asks for its end. */
     void (*stat)(const struct ops *o, const struct fuse_file_info *fi, struct stat *st);
+    /* NULL: control files can be truncated to nothing, and all else not be changed. */
+    void (*setattr)(fuse_req_t req, const struct node *node, const struct stat *attr, int to_set);
 
     /* Folders: a child of the folder of that inode. */
     void (*mkdir)(fuse_req_t req, fuse_ino_t folder, const char *name);
@@ -40,6 +42,7 @@ extern const struct node_kind images_kind;    /* write.c */
 extern const struct node_kind snapshots_kind; /* snapshots.c */
 extern const struct node_kind events_kind;    /* events.c */
 extern const struct node_kind export_kind;    /* export.c: archives, made while they are read */
+extern const struct node_kind imports_kind, import_kind; /* import.c: the folder, what is in it */
 
 /* NULL: there is nothing to be done with it but what ops.c does. */
 extern const struct node_kind *const kind_of_node[TREE_NODES];

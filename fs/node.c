@@ -25,6 +25,8 @@ bool node_find(const struct ops *o, fuse_ino_t inode, struct node *n)
     case TREE_OF_SNAPSHOT:
         return backend_snapshot_view(o->backend, n->of, &n->snapshot) &&
                (!is_there_while_active(n->node) || n->snapshot.rootfs);
+    case TREE_OF_IMPORT:
+        return backend_import_view(o->backend, n->of, &n->import);
     }
     return false;
 }
@@ -45,6 +47,7 @@ bool node_is_there(const struct ops *o, fuse_ino_t inode)
     uint64_t of;
     bool rootfs;
     struct backend_snapshot snapshot;
+    struct backend_import_view view;
     switch (tree_rows[tree_unpack(inode, &of)].of) {
     case TREE_OF_NOTHING:
         return true;
@@ -52,6 +55,8 @@ bool node_is_there(const struct ops *o, fuse_ino_t inode)
         return backend_exists(o->backend, of, &rootfs);
     case TREE_OF_SNAPSHOT:
         return backend_snapshot_view(o->backend, of, &snapshot);
+    case TREE_OF_IMPORT:
+        return backend_import_view(o->backend, of, &view);
     }
     return false;
 }
@@ -83,15 +88,20 @@ bool node_show(const struct ops *o, const struct node *n, struct text *out, int6
 static mode_t mode_of(const struct ops *o, enum tree_node node)
 {
     mode_t mode = tree_rows[node].mode;
+    if (!o->has_ctl_group)
+        return mode;
     if (node == TREE_IMAGES || node == TREE_SNAPSHOTS)
-        return o->has_ctl_group ? mode | 0220 : mode;
-    return o->has_ctl_group && tree_rows[node].store != CONTROL_NONE ? mode | 0060 : mode;
+        return mode | 0220;
+    if (node == TREE_IMPORTS || node == TREE_IMPORT)
+        return mode | 0020;
+    return tree_rows[node].store != CONTROL_NONE ? mode | 0060 : mode;
 }
 
 static bool is_of_ctl_group(const struct ops *o, enum tree_node node)
 {
     return o->has_ctl_group &&
-           (tree_rows[node].store != CONTROL_NONE || node == TREE_IMAGES || node == TREE_SNAPSHOTS);
+           (tree_rows[node].store != CONTROL_NONE || node == TREE_IMAGES ||
+            node == TREE_SNAPSHOTS || node == TREE_IMPORTS || node == TREE_IMPORT);
 }
 
 static nlink_t links_of(const struct ops *o, const struct node *n, int64_t *changed)
@@ -107,6 +117,8 @@ static nlink_t links_of(const struct ops *o, const struct node *n, int64_t *chan
         backend_snapshot_count(o->backend, n->of, &below, &since);
         *changed = since > n->view.created ? since : n->view.created;
     }
+    if (n->node == TREE_IMPORTS)
+        (void)backend_import_list(o->backend, NULL, changed);
     return links + below;
 }
 
@@ -132,6 +144,10 @@ void node_attr(const struct ops *o, const struct node *n, const struct fuse_file
     };
     if (shown)
         st->st_size = (off_t)t.len;
+    if (n->node == TREE_IMPORT) {
+        st->st_size = n->import.size;
+        changed = n->import.changed;
+    }
     st->st_atim = st->st_mtim = st->st_ctim = node_time(changed);
     if (kind && kind->stat)
         kind->stat(o, fi, st);

@@ -20,6 +20,7 @@ struct node {
     union {
         struct backend_view view;         /* of an image's nodes */
         struct backend_snapshot snapshot; /* of a snapshot's */
+        struct backend_import_view import;
     };
 };
 

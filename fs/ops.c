@@ -77,7 +77,12 @@ static void op_setattr(fuse_req_t req, fuse_ino_t inode, struct stat *attr, int 
                        struct fuse_file_info *fi)
 {
     uint64_t image;
+    struct node n;
     enum tree_node node = tree_unpack(inode, &image);
+    if (kind_of(inode)->setattr && node_find(node_ops(req), inode, &n)) {
+        kind_of(inode)->setattr(req, &n, attr, to_set);
+        return;
+    }
     bool truncates = (to_set & FUSE_SET_ATTR_SIZE) &&
                      !(to_set & (FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID));
     if (!truncates || tree_rows[node].store == CONTROL_NONE)

@@ -33,12 +33,14 @@ void tree_path_of_snapshot(enum tree_node node, const char *image, const char *i
         tree_path_of_snapshot(tree_rows[node].parent, image, id, out);
         text_add(out, "/");
     }
-    if (node == TREE_IMAGE || node == TREE_EXPORT_IMAGE)
-        text_addf(out, "%s%s", image, node == TREE_IMAGE ? "" : TREE_EXPORT_SUFFIX);
+    if (node == TREE_EXPORT_IMAGE)
+        text_addf(out, "%s" TREE_EXPORT_SUFFIX, image);
     else if (node == TREE_EXPORT_SNAPSHOT)
         text_addf(out, "%s@%s" TREE_EXPORT_SUFFIX, image, id);
+    else if (tree_rows[node].name)
+        text_add(out, tree_rows[node].name);
     else
-        text_add(out, node == TREE_SNAPSHOT ? id : tree_rows[node].name);
+        text_add(out, node == TREE_SNAPSHOT ? id : image);
 }
 
 void tree_path(enum tree_node node, const char *image, struct text *out)

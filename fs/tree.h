@@ -26,6 +26,7 @@ enum tree_of {
     TREE_OF_NOTHING,  /* 0 */
     TREE_OF_IMAGE,    /* an image's id */
     TREE_OF_SNAPSHOT, /* a snapshot's number */
+    TREE_OF_IMPORT,   /* that of an import under way */
 };
 
 /* How long a node's attributes hold good. */
@@ -43,14 +44,15 @@ struct tree_children {
     int (*list)(struct backend *backend, uint64_t of, struct handle_dir *dir); /* 0 or -ENOMEM */
 };
 
-extern const struct tree_children images_children, snapshots_children, export_children;
+extern const struct tree_children images_children, snapshots_children, export_children,
+    imports_children;
 
 #define TREE_EXPORT_SUFFIX ".tar" /* behind the name of what is exported */
 
 struct tree_row {
     enum tree_node parent;
     enum tree_of of;
-    const char *name;                     /* NULL: of what it is, images/NAME or snapshots/ID */
+    const char *name;                     /* NULL: of what it is, images/NAME */
     mode_t mode;                          /* with the type */
     show_fn *show;                        /* a file's or link's contents; NULL: none */
     enum control_file store;              /* CONTROL_NONE: not to be written */

@@ -166,21 +166,16 @@ static void write_rmdir(fuse_req_t req, fuse_ino_t folder, const char *name)
 
 bool write_path(fuse_req_t req, enum tree_node node, uint64_t of, struct text *path)
 {
-    struct backend *backend = node_ops(req)->backend;
-    struct backend_view view = {0};
-    struct backend_snapshot snapshot = {0};
-    bool there = true;
-    if (tree_rows[node].of == TREE_OF_SNAPSHOT)
-        there = backend_snapshot_view(backend, of, &snapshot);
-    else if (of)
-        there = backend_view(backend, of, &view);
-    if (!there) {
+    struct node n = {0};
+    if (!node_find(node_ops(req), tree_inode(of, node), &n)) {
         fuse_reply_err(req, ENOENT);
         return false;
     }
     text_add(path, "");
-    tree_path_of_snapshot(node, snapshot.number ? snapshot.image_name : view.name, snapshot.id,
-                          path);
+    if (tree_rows[node].of == TREE_OF_SNAPSHOT)
+        tree_path_of_snapshot(node, n.snapshot.image_name, n.snapshot.id, path);
+    else
+        tree_path(node, tree_rows[node].of == TREE_OF_IMPORT ? n.import.name : n.view.name, path);
     return true;
 }
 

@@ -12,6 +12,7 @@ enum lock_rank {
     LOCK_LOOP,         /* fs: the threads that take FUSE's requests */
     LOCK_HANDLE,       /* fs: one open file's buffer */
     LOCK_EVENTS,       /* fs: the lines of events, and who reads them */
+    LOCK_IMPORTS,      /* import: those under way, and what was written to them */
     LOCK_ENGINE_INBOX, /* engine: requests waiting for the engine's thread */
     LOCK_EXPORTS,      /* exports: which there are */
     LOCK_FLOWS,        /* flow: all buffers between makers and readers */

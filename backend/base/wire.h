@@ -45,7 +45,8 @@ struct wire_record {
     uint32_t length; /* of the record, this struct and its strings included */
     uint16_t kind;   /* enum wire_kind */
     uint16_t type;   /* ENTRY: enum wire_type */
-    uint32_t mode;   /* ENTRY: permission bits, 07777.  ERROR: enum err_code */
+    uint32_t mode;   /* ENTRY: permission bits, 07777.  ERROR: enum err_code.  END: 1 if the
+                        archive has its end-of-archive blocks, 0 if its bytes just end there */
     uint32_t uid, gid;
     uint32_t rdev_major, rdev_minor;
     int64_t mtime;       /* ENTRY: seconds since 1970 */

@@ -43,7 +43,7 @@ static void free_cleanup(struct cleanup *c)
 static bool is_named(void *ctx, const char *sha256, int64_t *size)
 {
     const struct engine *e = ctx;
-    return registry_is_named(e->registry, sha256, size);
+    return registry_is_named(e->registry, sha256, size) || imports_need(e->imports, sha256);
 }
 
 static int scan(struct job *job, struct err *err)
@@ -177,7 +177,8 @@ static bool go_on(struct engine *e, struct cleanup *c)
     for (int n = 0; n < ITEMS_A_TURN && discards > 0 && c->at < c->unused.count; n++) {
         const struct unused_item *item = &c->unused.items[c->at++];
         if (unused_goes(item, c->before, c->wanted, c->bytes) &&
-            !registry_next_of_digest(e->registry, item->sha256, NULL))
+            !registry_next_of_digest(e->registry, item->sha256, NULL) &&
+            !imports_need(e->imports, item->sha256))
             discards -= remove_item(e, c, item);
     }
     return c->at < c->unused.count;

@@ -49,7 +49,8 @@ bool command_may_have_layer(const struct engine *e, const char *name)
 
 int command_check_room(struct engine *e, int64_t more, struct err *err)
 {
-    if (more == 0 || (int64_t)registry_underway(e->registry) + more <= e->config->queue)
+    int64_t there = (int64_t)(registry_underway(e->registry) + imports_underway(e->imports));
+    if (more <= 0 || there + more <= e->config->queue)
         return 0;
     return err_set(err, ERR_INTERNAL, EAGAIN,
                    "the queue is full (queue=%lld images under way); wait, or raise it with "

@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 
 #include "base/cleanup.h"
+#include "engine/import.h"
 #include "stages/snapshot/snapshot.h"
 #include "store/removals.h"
 
@@ -19,6 +20,8 @@ struct planned {
 
 static int check_same(const struct image *image, const struct backend_fetch *line, struct err *err)
 {
+    if (line->imported)
+        return err_set(err, ERR_INTERNAL, EEXIST, "there is an image %s by now", image->name);
     if (strcmp(image->sha256, line->sha256) != 0)
         return err_set(err, ERR_INTERNAL, EEXIST,
                        "%s is taken by another digest, %s; remove it first, or choose another name",
@@ -38,8 +41,8 @@ static struct image *make_image(const struct engine *e, const struct backend_fet
         .want = "active",
         .code = "",
         .error = "",
-        .format = "",
-        .size = -1,
+        .format = line->imported ? format_name(line->format) : "",
+        .size = line->imported ? line->size : -1,
         .entries = -1,
         .bytes = -1,
         .skipped = -1,
@@ -182,7 +185,8 @@ void command_fetch(struct engine *e, struct request *request)
     for (; r == 0 && planned < n; planned++)
         r = plan_line(e, &request->command.lines[request->refused = planned], plan, planned, &err);
     if (r == 0)
-        r = command_check_room(e, count_new(plan, n), &err);
+        r = command_check_room(e, n && request->command.lines[0].imported ? 0 : count_new(plan, n),
+                               &err);
     if (r == 0)
         r = sync_discarded(e, plan, n, &err);
     if (r == 0)
@@ -193,6 +197,8 @@ void command_fetch(struct engine *e, struct request *request)
         else
             drop_planned(&plan[i]);
     }
+    if (r < 0 && n && request->command.lines[0].imported)
+        import_refused(e, request->command.lines[0].sha256);
     news_tell(e);
     request_reply(request, r < 0 ? &err : NULL);
 }

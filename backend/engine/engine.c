@@ -96,8 +96,9 @@ int engine_open(struct engine *e, const struct backend_config *config, struct er
         return -EOPNOTSUPP;
     if ((r = sink_choose(config->sink, &e->paths, &e->settings.sink, err)) < 0)
         return r;
-    if (!(e->settings.aheads = aheads_new(config->unpacks)) || registry_open(&e->registry) < 0 ||
-        snaps_open(&e->snaps) < 0 || queue_open(&e->queue, threads, finished, e, e->load) < 0)
+    if (!(e->settings.aheads = aheads_new(config->unpacks)) || !(e->imports = imports_new(e)) ||
+        registry_open(&e->registry) < 0 || snaps_open(&e->snaps) < 0 ||
+        queue_open(&e->queue, threads, finished, e, e->load) < 0)
         return err_sys(err, ENOMEM, "cannot start");
     return recover_run(e, err);
 }
@@ -336,6 +337,7 @@ static void stop_threads(struct engine *e)
 
 void engine_stop(struct engine *e)
 {
+    imports_halt(e->imports);
     if (e->started && !e->joined)
         stop_threads(e);
     exports_stop(e->exports);
@@ -345,6 +347,7 @@ void engine_stop(struct engine *e)
     cleanup_refuse(steal_ptr(e->cleanups), &stopping);
     cleanup_refuse(steal_ptr(e->sweep_for), &stopping);
     refuse_waiting(e);
+    imports_join(e->imports);
 }
 
 /* Where that cannot be written the next boot's numbers begin further on, and no harm is done. */
@@ -363,6 +366,7 @@ void engine_close(struct engine *e, bool keep_mounts)
         unmount_all(e);
         lower_unmount_all(&e->paths);
     }
+    imports_free(e->imports);
     aheads_free(e->settings.aheads);
     snaps_close(e->snaps);
     registry_close(e->registry);

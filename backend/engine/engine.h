@@ -8,6 +8,7 @@
 #define ENGINE_ENGINE_H
 
 #include "base/lock.h"
+#include "engine/import.h"
 #include "engine/metrics.h"
 #include "engine/queue.h"
 #include "engine/registry.h"
@@ -59,6 +60,7 @@ struct engine {
     struct snaps *snaps;
     struct queue *queue;
     struct exports *exports;
+    struct imports *imports;
     backend_observer *observer;
     void *observer_ctx;
     backend_reporter *reporter;

@@ -389,6 +389,7 @@ int recover_run(struct engine *e, struct err *err)
     if ((r = snap_recover_run(e, err)) < 0 || (r = reconcile(e, err)) < 0)
         return r;
     discard_orphans(e, e->paths.blobs, is_orphan_blob);
+    import_clear(e);
     take_orphan_layers(e);
     snap_recover_orphans(e);
     chores_sweep(e, NULL);

@@ -190,9 +190,10 @@ void registry_remove(struct registry *r, struct image *image)
     registry_free_image(image);
 }
 
-size_t registry_underway(const struct registry *r)
+size_t registry_underway(struct registry *r)
 {
-    return r->underway; /* no thread but the caller's changes it */
+    LOCK_SCOPE(&r->lock);
+    return r->underway;
 }
 
 void registry_edit(struct registry *r, const struct image *image)

@@ -87,8 +87,6 @@ struct image *registry_next_of_digest(struct registry *registry, const char *sha
 
 /* Does CANCEL fit it? */
 bool registry_is_underway(const struct image *image);
-/* How many images it fits, as published: counted, not looked for. */
-size_t registry_underway(const struct registry *registry);
 
 /* Around a change of that image. */
 void registry_edit(struct registry *registry, const struct image *image);
@@ -123,6 +121,9 @@ size_t registry_progress(struct registry *registry, const char *sha256, enum fsm
 /* The link goes before what it points to does; it is back with the next change of the image.
  * Returns which it did, of backend_change, or 0. */
 unsigned registry_hide_rootfs(struct registry *registry, uint64_t id, bool hide);
+
+/* How many images CANCEL fits: counted, not looked for. */
+size_t registry_underway(struct registry *registry);
 
 /* Does any name refer to that digest? *size is its archive's, -1 if that is not known. */
 bool registry_is_named(struct registry *registry, const char *sha256, int64_t *size);

@@ -90,7 +90,7 @@ int emit_last(struct emit *e, const struct err *err, uint64_t consumed)
         .magic = WIRE_MAGIC,
         .length = (uint32_t)(sizeof rec + text_len),
         .kind = err ? WIRE_ERROR : WIRE_END,
-        .mode = err ? (uint32_t)err->code : 0,
+        .mode = err ? (uint32_t)err->code : e->ended,
         .path_len = (uint32_t)text_len,
         .consumed = consumed,
         .error_num = err ? (uint32_t)err->num : 0,

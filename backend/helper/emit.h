@@ -12,6 +12,7 @@ struct emit {
     int fd; /* borrowed */
     uint8_t *gathered;
     size_t len;
+    bool ended; /* what WIRE_END says: the archive has its end-of-archive blocks */
 };
 
 int emit_init(struct emit *e, int fd, struct err *err);

@@ -120,6 +120,7 @@ static int next_header(struct reader *r, struct archive_entry **entry, struct er
     int result = archive_read_next_header(r->archive, entry);
     if (result == ARCHIVE_EOF && r->headers == 0 && !r->starts_null)
         return corrupt(err, "headers, but no entry");
+    r->ended = result == ARCHIVE_EOF && taken(r->archive) > r->raw_at;
     if (result == ARCHIVE_EOF)
         return 0;
     if (result != ARCHIVE_OK && result != ARCHIVE_WARN)

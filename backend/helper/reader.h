@@ -20,6 +20,7 @@ struct reader {
     struct err *err;         /* why the last read failed, for the time of one call */
     bool failed;             /* a read failed: err was set by it */
     bool starts_null;        /* with a block of zeros: an archive of nothing */
+    bool ended;              /* with its end-of-archive blocks, not just where the bytes end */
     bool in_headers;
     struct headers raw;
     uint64_t raw_at;    /* where in the tar the entry's headers begin */

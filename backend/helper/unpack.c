@@ -126,6 +126,7 @@ static int all_entries(struct unpack *u, struct err *err)
 int unpack_run(struct unpack *u, struct err *err)
 {
     int r = all_entries(u, err);
+    u->emit.ended = u->reader.ended;
     /* What came before a failure is sent all the same: the parent may find fault earlier. */
     int flushed = contents_flush(&u->contents, r == 0 ? err : NULL);
     if (flushed < 0)

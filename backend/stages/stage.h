@@ -63,6 +63,8 @@ struct stage_result {
     int64_t skipped;  /* entries that the policy left out */
     const char *sink; /* the name of the image's; NULL: not known */
     enum stage_found found;
+    bool ended; /* the tar has its end-of-archive blocks, as far as an unpack has just seen; a
+                   digest that holds says more */
     enum stage_retry retry;
     int64_t retry_after;    /* ms that the server asked for; 0: it did not */
     struct space_need need; /* room that it takes, as far as the stage knows */

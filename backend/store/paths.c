@@ -16,8 +16,9 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-#define TRASH ".trash-"
-#define KEPT  ".kept-"
+#define TRASH  ".trash-"
+#define IMPORT ".import-"
+#define KEPT   ".kept-"
 
 static int open_dir(int at, const char *name, const char *what, struct err *err)
 {
@@ -216,6 +217,16 @@ void paths_blob(char out[static PATHS_FILE_MAX], const char *sha256, enum format
 void paths_part(char out[static PATHS_FILE_MAX], const char *sha256)
 {
     snprintf(out, PATHS_FILE_MAX, "%s.part", sha256);
+}
+
+void paths_import(char out[static PATHS_FILE_MAX], uint64_t n)
+{
+    snprintf(out, PATHS_FILE_MAX, IMPORT "%llu", (unsigned long long)n);
+}
+
+bool paths_is_import(const char *name)
+{
+    return strncmp(name, IMPORT, strlen(IMPORT)) == 0;
 }
 
 void paths_image(char out[static PATHS_FILE_MAX], const char *sha256, enum policy policy)

@@ -62,6 +62,9 @@ bool paths_name_valid(const char *name, size_t len);
 void paths_blob(char out[static PATHS_FILE_MAX], const char *sha256, enum format format);
 /* blobs/<sha256>.part */
 void paths_part(char out[static PATHS_FILE_MAX], const char *sha256);
+/* blobs/.import-<n>: what is being written here, whose digest is not known; and is it one? */
+void paths_import(char out[static PATHS_FILE_MAX], uint64_t n);
+bool paths_is_import(const char *name);
 /* images/<sha256> or images/<sha256>.faithful: the policy is part of the identity */
 void paths_image(char out[static PATHS_FILE_MAX], const char *sha256, enum policy policy);
 /* images/<key>.part: while it is being unpacked */

@@ -4,9 +4,10 @@ A request that was answered is in the model. One that was under way may have tak
 wholly: there are two worlds then, and one of them must be found.
 """
 import copy
+import errno
 import os
 
-from world import CLEAN_ERROR, Wrong, read, tree_of
+from world import CLEAN_ERROR, Refused, Wrong, read, tree_of
 
 
 class Image:
@@ -25,6 +26,7 @@ class Model:
     def __init__(self, world, trees):
         self.world, self.trees = world, trees
         self.images, self.asked = {}, None
+        self.seen = set()  # digests that someone has asked for; their blobs may be kept
 
     def ask(self, effect, do, *args):
         """do(*args) is what asks for it; effect(images) is what that does to them."""
@@ -33,10 +35,30 @@ class Model:
         self.asked = asked
         do(*args)
         self.images, self.asked = asked, None
+        self.seen |= {image.digest for image in asked.values()}
 
     def request(self, file, text, effect):
-        """One write."""
+        """One write; effect(images) is what it does to them."""
         self.ask(effect, self.world.control, file, text)
+
+    def make_import(self, name, image, policy="strict"):
+        """image: (file, digest)"""
+        file, digest = image
+
+        def effect(images):
+            images[name] = Image(digest, {("ACTIVE", None)}, policy)
+        self.ask(effect, self.world.write_import, name, self.world.archive(file))
+
+    def break_import(self, name, image, bytes=None, unlink=False):
+        """So many bytes of it, which is not all; or all, but it is removed before it is closed."""
+        data = self.world.archive(image[0])[:bytes]
+        try:
+            self.world.write_import(name, data, unlink)
+        except Refused as e:
+            if e.number not in (errno.EINVAL, errno.ECANCELED):
+                raise
+            return
+        raise Wrong("%d bytes of %s were taken for all" % (len(data), image[0]))
 
     def fetch(self, *lines, policy="strict"):
         """lines: (URL, digest, name, end, code)"""
@@ -110,6 +132,9 @@ class Model:
     def check_world(self, images, states):
         if sorted(states) != sorted(images):
             raise Wrong("there are %s, asked for were %s" % (states, images))
+        unknown = self.world.blobs() - self.seen - {image.digest for image in images.values()}
+        if unknown:
+            raise Wrong("nobody has asked for the blobs %s" % unknown)
         for name, image in images.items():
             self.check_image(name, image, states[name])
 

@@ -5,6 +5,7 @@ the run in which each step is the last one once.
 
 The body begins with the daemon up. images: {name: (file, digest)}, see crash.py.
 """
+import os
 import signal
 
 
@@ -159,6 +160,39 @@ def snaps_off(world, model, images):
     world.stop()
 
 
+# Archives that are written here: to their end, broken off in three ways, of what is there already
+
+def imports_prepare(world, model, images):
+    """And what two imports have left: one that was named already, and one that was not."""
+    world.start()
+    model.fetch(line(world, images, "ok", "web", "web"))
+    model.reached("web")
+    world.stop()
+    file, digest = images["xz"]
+    blobs = world.store + "/blobs/"
+    with open(blobs + ".import-8", "wb") as f:
+        f.write(world.archive(file))
+    with open(blobs + ".import-9", "wb") as f:
+        f.write(b"a beginning")
+    os.link(blobs + ".import-8", "%s%s.tar.xz" % (blobs, digest))
+
+
+def imports(world, model, images):
+    model.make_import("zst", images["zst"])
+    model.break_import("half", images["xz"], 30000)
+    model.break_import("gone", images["xz"], unlink=True)
+    model.reached("zst")
+    model.make_import("twin", images["web"])
+    model.write_layer("zst", "etc/mine", "written\n")
+    model.make_import("bz2", images["bz2"])
+    model.reached("twin")
+    model.reached("bz2")
+    model.remove("zst")
+    model.make_import("zst", images["zst"])
+    model.reached("zst")
+    world.stop()
+
+
 SCENARIOS = {
     "first": (first_prepare, (), first),
     "life": (life_prepare, (), life),
@@ -167,6 +201,7 @@ SCENARIOS = {
     "reboot": (reboot_prepare, (), reboot),
     "snaps": (snaps_prepare, (), snaps),
     "snaps-off": (snaps_off_prepare, (), snaps_off),
+    "imports": (imports_prepare, (), imports),
 }
 
 # (scenario, how and at which function's steps, the middle one, it dies first): then each step of the

@@ -138,6 +138,35 @@ class World(Daemon):
                 raise Died from e
             raise Refused(e.errno) from e
 
+    def write_import(self, name, data, unlink=False):
+        """Written in pieces, and closed; Refused, or Died if there is no telling."""
+        path = "%s/import/%s" % (self.mnt, name)
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                for at in range(0, len(data), 65536):
+                    os.write(fd, data[at:at + 65536])
+                if unlink:
+                    os.unlink(path)
+            except OSError:
+                try:
+                    os.close(fd)
+                except OSError:
+                    pass
+                raise
+            os.close(fd)
+        except OSError as e:
+            if e.errno in GONE and self.ends_within(PATIENCE):
+                raise Died from e
+            raise Refused(e.errno) from e
+
+    def archive(self, file):
+        with open("%s/www/%s" % (os.path.dirname(self.folder), file), "rb") as f:
+            return f.read()
+
+    def blobs(self):
+        return {name[:64] for name in os.listdir(self.store + "/blobs") if BLOB.fullmatch(name)}
+
     def ends_within(self, seconds):
         """True as well where there is none."""
         try:

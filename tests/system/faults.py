@@ -27,7 +27,7 @@ import traceback
 sys.dont_write_bytecode = True
 from daemon import Workers, detach_all, mount, mounts_below  # noqa: E402
 from faults_world import (  # noqa: E402
-    CONTRACT, UNDERWAY, WORK, Archives, Trial, World, check, eventually, get, once_more, put)
+    CONTRACT, UNDERWAY, WORK, WWW, Archives, Trial, World, check, eventually, get, once_more, put)
 
 MISSES = 3  # runs without a fault that end a sweep: threads make the last numbers uncertain
 
@@ -303,7 +303,77 @@ class Broken(Trial):
         w.check_database()
 
 
-SCENARIOS = {"main": Main, "start": Start, "broken": Broken}
+# --- imports
+
+class Import(Trial):
+    """Archives that are written here, one to its end and one that is broken off: what was closed
+    without an error is there, and of all else nothing is left."""
+
+    def run(self, fault, number):
+        w = self.w
+        if not w.start(fault):
+            self.outcome("start refused")
+            check(w.start(), "the daemon does not start although the fault is over")
+        w.write("error_log", "-")
+        self.imported("web", number)
+        self.broken_off("other", number)
+        self.becomes_active("web")
+        code = w.stop(signal.SIGUSR2)
+        check(code in (0, 1), "the daemon ended with", code)
+        check(w.start(), "no start after the fault")
+        self.becomes_active("web")
+        there = os.listdir(w.mnt + "/images")
+        check(there == ["web"], "there are", there)
+        check(w.write("remove", "web") is None, "web cannot be removed")
+        check(w.write("cleanup", "run") is None, "no cleanup")
+        eventually("nothing is left: %s" % w.left_over(), lambda: not w.left_over(), 5)
+        check(w.stop() == 0, "no clean stop")
+        w.check_database()
+
+    def write(self, name, bytes=None, pieces=3000):
+        """None, or the errno's name."""
+        with open("%s/%s" % (WWW, self.a.table[name][0]), "rb") as f:
+            data = f.read()[:bytes]
+        try:
+            fd = os.open("%s/import/%s" % (self.w.mnt, name), os.O_WRONLY | os.O_CREAT, 0o600)
+            try:
+                for at in range(0, len(data), pieces):
+                    os.write(fd, data[at:at + pieces])
+            except OSError:
+                os.dup2(os.open("/dev/null", os.O_RDONLY), fd)  # its own answer does not matter
+                raise
+            finally:
+                os.close(fd)
+        except OSError as e:
+            return errno.errorcode[e.errno]
+        return None
+
+    def is_over(self, name):
+        return name not in once_more(os.listdir, self.w.mnt + "/import")
+
+    def imported(self, name, number):
+        refused = self.write(name, pieces=3000 if number % 2 else 1 << 20)
+        if refused is None:
+            return
+        check(refused in CONTRACT, "import/%s refuses with" % name, refused)
+        said = self.w.read("ctl/error_log") or ""  # what it left when it was closed is there, too
+        check(" import/%s %s " % (name, refused) in said, "import/%s refuses with" % name, refused,
+              "and error_log says", said)
+        self.outcome("refused " + refused)
+        self.w.check_alive()
+        eventually("import/%s is gone" % name, lambda: self.is_over(name))
+        again = self.write(name)
+        check(again is None, "import/%s refuses with" % name, refused, "then", again,
+              self.w.read("ctl/error_log"))
+
+    def broken_off(self, name, number):
+        refused = self.write(name, 5000)
+        check(refused == "EINVAL" or refused in CONTRACT, "half of it is answered", refused)
+        eventually("import/%s is gone" % name, lambda: self.is_over(name))
+        check(not self.w.state(name), name, "was broken off, and is an image")
+
+
+SCENARIOS = {"main": Main, "start": Start, "broken": Broken, "import": Import}
 
 
 # --- the sweep

@@ -45,6 +45,7 @@ f 444 0 0 images/web/snapshots/a/info
 l 777 0 0 images/web/snapshots/a/rootfs
 f 444 0 0 images/web/snapshots/a/state
 f 444 0 0 images/web/state
+d 755 0 0 import
 f 444 0 0 metrics
 f 444 0 0 version
 END

@@ -77,7 +77,7 @@ struct fetch {
 static void report(const struct fetch *f)
 {
     if (f->job->progress)
-        f->job->progress(f->job->ctx, f->part.size, f->total);
+        f->job->progress(f->job->ctx, f->part.in.size, f->total);
 }
 
 static int64_t limit(const struct fetch *f)
@@ -95,8 +95,8 @@ static int too_large(const struct fetch *f, const char *what, struct err *err)
 /* Better now than after hours. */
 static int check_space(struct fetch *f, struct err *err)
 {
-    f->result->need.bytes = f->total - f->part.size;
-    return space_check(f->part.fd, "the download", &f->result->need, err);
+    f->result->need.bytes = f->total - f->part.in.size;
+    return space_check(f->part.in.fd, "the download", &f->result->need, err);
 }
 
 static int check_total(struct fetch *f, struct err *err)
@@ -122,7 +122,7 @@ static int restart(struct fetch *f, const char *tag, struct err *err)
 static int begin(void *ctx, int64_t offset, int64_t total, const char *tag, struct err *err)
 {
     struct fetch *f = ctx;
-    if (offset != 0 && offset != f->part.size)
+    if (offset != 0 && offset != f->part.in.size)
         return err_set(err, ERR_INTERNAL, ESTALE, "bytes begin where none were asked for");
     int r = offset == 0 ? restart(f, tag, err) : 0;
     if (r < 0)
@@ -130,17 +130,17 @@ static int begin(void *ctx, int64_t offset, int64_t total, const char *tag, stru
     f->total = total;
     report(f);
     if ((r = check_total(f, err)) == 0 && !f->ahead)
-        f->ahead = ahead_begin(f->job, f->part.fd, total);
+        f->ahead = ahead_begin(f->job, f->part.in.fd, total, false);
     return r;
 }
 
 static int bytes(void *ctx, const void *buf, size_t n, struct err *err)
 {
     struct fetch *f = ctx;
-    if ((int64_t)n > limit(f) - f->part.size)
+    if ((int64_t)n > limit(f) - f->part.in.size)
         return too_large(f, "the download is", err);
-    int r = part_add(&f->part, buf, n, err);
-    ahead_bytes(f->ahead, f->part.size - (int64_t)f->part.buffered, false);
+    int r = intake_add(&f->part.in, buf, n, err);
+    ahead_bytes(f->ahead, f->part.in.size - (int64_t)f->part.in.buffered, false);
     report(f);
     return r;
 }
@@ -148,10 +148,10 @@ static int bytes(void *ctx, const void *buf, size_t n, struct err *err)
 static int request(struct fetch *f, const struct transport *t, struct transport_outcome *outcome,
                    struct err *err)
 {
-    bool resume = f->part.tag[0] && f->part.size > 0 && f->part.size < limit(f);
+    bool resume = f->part.tag[0] && f->part.in.size > 0 && f->part.in.size < limit(f);
     struct transport_request request = {
         .url = f->job->url,
-        .offset = resume ? f->part.size : 0,
+        .offset = resume ? f->part.in.size : 0,
         .tag = f->part.tag,
         .connect_ms = f->job->settings->connect_timeout,
         .stall_ms = f->job->settings->stall_timeout,
@@ -159,10 +159,10 @@ static int request(struct fetch *f, const struct transport *t, struct transport_
     };
     struct transport_sink sink = {.ctx = f, .begin = begin, .bytes = bytes};
     int r = t->run(&request, &sink, outcome, err);
-    if (r == 0 && f->total >= 0 && f->part.size != f->total) {
+    if (r == 0 && f->total >= 0 && f->part.in.size != f->total) {
         outcome->retry = RETRY_LATER;
         r = err_set(err, ERR_UNREACHABLE, ECONNRESET, "%lld bytes came where %lld were announced",
-                    (long long)f->part.size, (long long)f->total);
+                    (long long)f->part.in.size, (long long)f->total);
     }
     return r;
 }
@@ -201,14 +201,14 @@ static int fill(struct fetch *f, struct err *err)
 static int attempt(struct fetch *f, struct err *err)
 {
     int r = part_open(&f->part, f->job->paths, f->job->sha256, f->job->cancel_fd, err);
-    if (r < 0 || (r = fill(f, err)) < 0 || (r = part_flush(&f->part, err)) < 0)
+    if (r < 0 || (r = fill(f, err)) < 0 || (r = intake_flush(&f->part.in, err)) < 0)
         return r;
-    ahead_bytes(f->ahead, f->part.size, true);
+    ahead_bytes(f->ahead, f->part.in.size, true);
     r = part_finish(&f->part, &f->result->format, err);
     if (r == -EBADMSG)
         f->result->retry = RETRY_SCRATCH;
     if (r == 0)
-        f->result->size = f->part.size;
+        f->result->size = f->part.in.size;
     return r;
 }
 
@@ -241,6 +241,11 @@ int fetch_run(const struct stage_job *job, struct stage_result *result, struct e
     int found = find(job, result, err);
     if (found != 0)
         return found < 0 ? found : 0;
+    if (strcmp(job->url, FETCH_IMPORTED) == 0)
+        return err_set(
+            err, ERR_UNREACHABLE, ENOENT,
+            "it was imported, and what was is not in the store any more; import it again, "
+            "or fetch the name from a URL");
     struct fetch f = {.job = job, .result = result, .total = -1};
     struct err why = {0};
     int r = attempt(&f, &why);

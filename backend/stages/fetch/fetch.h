@@ -18,6 +18,10 @@ int fetch_prepare(struct err *err);
  * why, without the URL. */
 bool fetch_url_valid(const char *url, struct err *err);
 
+/* In place of a URL, of what was written here: nothing but what is in the store can be had of it.
+ */
+#define FETCH_IMPORTED "import:"
+
 /* Stands for the server (host and port) of a valid URL: the same number for all URLs of one. Pure;
  * any thread. */
 uint64_t fetch_server(const char *url);

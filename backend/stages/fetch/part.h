@@ -1,25 +1,18 @@
-/* part: blobs/<sha256>.part, the download under way: written, hashed, named when it is whole.
+/* part: blobs/<sha256>.part, the download under way: an intake that can be resumed.
  *
  * An xattr on it holds the tag of the version that its bytes are of; without one, what is there
  * cannot be added to. One thread a part. */
 #ifndef STAGES_FETCH_PART_H
 #define STAGES_FETCH_PART_H
 
-#include "stages/digest.h"
-#include "stages/stage.h"
+#include "stages/intake.h"
 
 #define PART_TAG_MAX 256 /* bytes of a tag with the NUL; what has a longer one is not resumed */
 
 struct part {
-    const struct paths *paths;
+    struct intake in; /* add to it and flush it there */
     const char *sha256;
-    int fd;
-    int64_t size; /* bytes taken, those in the buffer included */
-    struct digest *digest;
     char tag[PART_TAG_MAX]; /* "" if there is none */
-    char *buffer;
-    size_t buffered;
-    int64_t begun; /* bytes whose way to the disk has been started */
 };
 
 /* Opens or makes it and hashes what is there. -ECANCELED if cancel_fd becomes readable first.
@@ -29,11 +22,6 @@ int part_open(struct part *p, const struct paths *paths, const char *sha256, int
 
 /* Empties it, for bytes of the version that `tag` names (NULL: none does). */
 int part_restart(struct part *p, const char *tag, struct err *err);
-
-int part_add(struct part *p, const void *bytes, size_t n, struct err *err);
-
-/* Puts what is buffered into the file. */
-int part_flush(struct part *p, struct err *err);
 
 /* Does what is there have the digest that is wanted? */
 bool part_whole(struct part *p);

@@ -25,7 +25,7 @@
 #define WITHOUT_END  (INT64_MAX / 4) /* ms: what waits for the network is in no hurry */
 
 struct aheads {
-    struct lock lock; /* guards all below, and each one's next and sealed */
+    struct lock lock; /* guards all below, and each one's next, sealed and key */
     struct ahead *first;
     struct ahead *dropped; /* cancelled, and to be reaped */
     int64_t count, most;
@@ -35,10 +35,11 @@ struct ahead {
     struct aheads *all;
     struct ahead *next;
     bool sealed;
+    char key[PATHS_FILE_MAX]; /* that of the image, once it is sealed */
 
     /* Read-only while the threads run. */
-    char key[PATHS_FILE_MAX], part_name[PATHS_FILE_MAX], name[PATHS_NAME_MAX + 1],
-        sha256[PATHS_DIGEST_LEN + 1];
+    bool needed; /* whatever room there is */
+    char part_name[PATHS_FILE_MAX], name[PATHS_NAME_MAX + 1], sha256[PATHS_DIGEST_LEN + 1];
     struct stage_settings settings;
     struct stage_job job;
     int source;           /* the download, to read at places of our own */
@@ -52,9 +53,12 @@ struct ahead {
     atomic_bool all_there; /* set after size */
     atomic_llong consumed; /* of those, by the helper's word */
 
-    /* The unpacker's until it is done. */
+    atomic_bool ended; /* set after what follows, before `done` is raised */
+
+    /* The unpacker's until it has ended. */
     struct stage_result result;
     int status;
+    struct err why;
     int part; /* the image's folder; -1: there is none */
 };
 
@@ -69,6 +73,8 @@ static void raise_event(int fd)
 static bool has_room(const struct ahead *a, int64_t there)
 {
     int64_t more = atomic_load(&a->total) - there;
+    if (a->needed)
+        return true;
     const struct space_need need = {.bytes = SPARE_BYTES + (more > 0 ? more : 0),
                                     .inodes = SPARE_INODES};
     return space_check(a->source, "", &need, NULL) == 0 &&
@@ -141,13 +147,13 @@ static void note_progress(void *ctx, int64_t done, int64_t total)
 static void *unpack(void *arg)
 {
     struct ahead *a = arg;
-    struct err err = {0};
-    a->status = unpack_image(&a->job, a->read_fd, a->part_name, &a->part, &a->result, &err);
+    a->status = unpack_image(&a->job, a->read_fd, a->part_name, &a->part, &a->result, &a->why);
     close(steal_fd(a->read_fd));
     if (a->status < 0) {
-        log_debug(a->name, "unpacking ahead: %s", err.text);
+        log_debug(a->name, "unpacking ahead: %s", a->why.text);
         give_back(a);
     }
+    atomic_store(&a->ended, true);
     raise_event(a->done);
     return NULL;
 }
@@ -318,7 +324,7 @@ static bool add(struct ahead *a)
 {
     struct aheads *all = a->all;
     LOCK_SCOPE(&all->lock);
-    if (all->count >= all->most || *find(all, a->key))
+    if ((all->count >= all->most && !a->needed) || *find(all, a->key))
         return false;
     a->next = all->first;
     all->first = a;
@@ -335,13 +341,14 @@ static void leave(struct ahead *a)
     remove_at(a->all, p);
 }
 
-struct ahead *ahead_begin(const struct stage_job *job, int source, int64_t total)
+struct ahead *ahead_begin(const struct stage_job *job, int source, int64_t total, bool needed)
 {
     if (!job->settings->aheads || paths_have_image(job->paths, job->sha256, job->policy))
         return NULL;
     struct ahead *a = make(job, source, total);
     if (!a)
         return NULL;
+    a->needed = needed;
     bool added = has_room(a, 0) && add(a);
     if (added && start(a))
         return a;
@@ -369,12 +376,41 @@ void ahead_seal(struct ahead *a)
     a->sealed = true;
 }
 
+/* False: there is one of that key. */
+static bool seal_as(struct ahead *a, const char *key)
+{
+    LOCK_SCOPE(&a->all->lock);
+    if (*find(a->all, key))
+        return false;
+    snprintf(a->key, sizeof a->key, "%s", key);
+    a->sealed = true;
+    return true;
+}
+
+bool ahead_seal_as(struct ahead *a, const char *sha256)
+{
+    char key[PATHS_FILE_MAX];
+    paths_image(key, sha256, a->job.policy);
+    return !paths_have_image(a->job.paths, sha256, a->job.policy) && seal_as(a, key);
+}
+
 void ahead_end(struct ahead *a)
 {
     if (!a)
         return;
     leave(a);
     throw_away(a);
+}
+
+void ahead_remove(struct ahead *a)
+{
+    if (!a)
+        return;
+    leave(a);
+    raise_event(a->cancel);
+    join(a);
+    give_back(a);
+    free_ahead(a);
 }
 
 /* --- taken */
@@ -398,6 +434,40 @@ static bool wait_for(struct ahead *a, const struct stage_job *job, int64_t size)
     return p[0].revents && !p[1].revents;
 }
 
+int ahead_wait(struct ahead *a, const struct stage_job *job, struct stage_result *result,
+               struct err *err)
+{
+    bool ended = wait_for(a, job, atomic_load(&a->size));
+    struct pollfd cancelled = {.fd = job->cancel_fd, .events = POLLIN};
+    if (!ended && poll(&cancelled, 1, 0) > 0)
+        return err_set(err, ERR_CANCELLED, ECANCELED, "cancelled");
+    if (!ended || !atomic_load(&a->ended))
+        return err_set(err, ERR_TIMEOUT, ETIMEDOUT, "unpacking makes no headway");
+    *result = a->result;
+    if (a->status < 0 && err)
+        *err = a->why;
+    return a->status;
+}
+
+/* What was begun before its digest was known lies under a name of its own. */
+static bool put_in_place(const struct ahead *a, const struct stage_job *job)
+{
+    char part[PATHS_FILE_MAX];
+    int images = job->paths->images;
+    paths_image_part(part, job->sha256, job->policy);
+    return strcmp(part, a->part_name) == 0 || (paths_discard(images, part, NULL) == 0 &&
+                                               renameat(images, a->part_name, images, part) == 0);
+}
+
+void ahead_pass_over(const struct stage_job *job)
+{
+    char key[PATHS_FILE_MAX];
+    paths_image(key, job->sha256, job->policy);
+    struct ahead *a = job->settings->aheads ? take_sealed(job->settings->aheads, key) : NULL;
+    if (a)
+        throw_away(a);
+}
+
 bool ahead_take(const struct stage_job *job, struct stage_result *result)
 {
     char key[PATHS_FILE_MAX];
@@ -413,7 +483,8 @@ bool ahead_take(const struct stage_job *job, struct stage_result *result)
     join(a);
     a->result.format = format;
     a->result.size = size;
-    if (!waited || a->status < 0 || !is_there(a) || info_write(a->part, &a->result, NULL) < 0) {
+    if (!waited || a->status < 0 || !is_there(a) || !put_in_place(a, job) ||
+        info_write(a->part, &a->result, NULL) < 0) {
         discard(a);
         return false;
     }

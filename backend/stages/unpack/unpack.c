@@ -269,6 +269,7 @@ static int take_records(struct unpack *u, struct err *err)
             u->kind->grown(u->sink);
             break;
         case WIRE_END:
+            u->result->ended = item.head.mode != 0;
             return last_record(u, err);
         case WIRE_ERROR:
             return helper_error(&item, err);
@@ -300,6 +301,7 @@ int unpack_run(const struct stage_job *job, struct stage_result *result, struct 
     paths_image(image, job->sha256, job->policy);
     paths_image_part(part, job->sha256, job->policy);
     if (lower_is_there(job->paths, job->sha256, job->policy)) {
+        ahead_pass_over(job);
         info_read(job->paths->images, image, result, NULL);
         result->found = STAGE_FOUND_IMAGE;
         return 0;
@@ -313,6 +315,7 @@ int unpack_run(const struct stage_job *job, struct stage_result *result, struct 
     /* Another name's run made it whole just now, and that name is about to publish it. */
     bool this_boot = false;
     if (info_read(job->paths->images, part, result, &this_boot) == 0 && this_boot) {
+        ahead_pass_over(job);
         result->found = STAGE_FOUND_IMAGE;
         return 0;
     }
