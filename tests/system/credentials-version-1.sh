@@ -44,7 +44,7 @@ for file in "$db"*; do
     ! grep -qa -e Canary -e u:secret "$file" || fail "$file still has credentials"
     is "mode of $file" "$(stat -c %a "$file")" 600
 done
-is "version" "$(sqlite3 "$db" 'PRAGMA user_version')" 2
+is "version" "$(sqlite3 "$db" 'PRAGMA user_version')" 3
 is "url" "$(sqlite3 "$db" "SELECT url FROM images WHERE id = 301")" "http://user:***@$host/ok/token.tar.gz"
 kill_daemon
 start_daemon
