@@ -23,6 +23,8 @@ def kind(tree, path):
         return "control" if len(rest) > 1 else "ctl"
     if rest[0] == "images":
         return ["images", "image", "rootfs" if rest[-1] == "rootfs" else "state"][len(rest) - 1]
+    if rest[0] == "export":
+        return "archive" if len(rest) > 1 else "export"
     return "state"
 
 

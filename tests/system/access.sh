@@ -33,8 +33,8 @@ only()
     [ "$(wc -l <"$work/tried")" -ge 15 ] || fail "$1: little was tried: $(cat "$work/tried")"
     odd=$(grep -vxE -e "$2" -e '[a-z-]+ [a-z]+ (EACCES|EPERM)' \
         -e '(link-to|link-out|rename-over|rename-in|rename-to) [a-z]+ EXDEV' \
-        -e '(open-[a-z]+|truncate) (root|ctl|images|image) EISDIR' -e 'open-[a-z]+ rootfs ELOOP' \
-        -e '(set|remove)xattr (control|images) ENOTSUP' -e 'unlink (ctl|images|image) EISDIR' \
+        -e '(open-[a-z]+|truncate) (root|ctl|images|image|export) EISDIR' -e 'open-[a-z]+ rootfs ELOOP' \
+        -e '(set|remove)xattr (control|images) ENOTSUP' -e 'unlink (ctl|images|image|export) EISDIR' \
         -e '(rmdir|rename-to|rename-over) root EBUSY' "$work/tried") || return 0
     fail "$1: not due: $odd"
 }
@@ -69,11 +69,11 @@ private()
 }
 private
 before=$(find "$mnt" -printf '%P %m %U %G\n' | sort)
-reads='read (root|ctl|images|image|rootfs|state) OK'
+reads='read (root|ctl|images|image|rootfs|export|state) OK'
 
 tries_all "${stranger[@]}"
 only "a stranger" "$reads"
-is "what a stranger reads" "$(grep -c ' OK$' "$work/tried")" 6
+is "what a stranger reads" "$(grep -c ' OK$' "$work/tried")" 7
 unharmed
 for path in "$mnt/images/web/rootfs/" "$store" "$store/active/web" "$store/blobs" "$store/.key" "$db" \
     "$mnt/ctl/error_log" "$mnt/ctl/cleanup"; do
@@ -111,7 +111,7 @@ start_daemon -o ctl_group=nogroup
 before=$(find "$mnt" -printf '%P %m %U %G\n' | sort)
 skipped=('rmdir image')
 tries_all "${member[@]}"
-only "a member" '(read (root|ctl|images|image|rootfs|state|control)|(open-[a-z]+|truncate) control) OK'
+only "a member" '(read (root|ctl|images|image|rootfs|export|state|control)|(open-[a-z]+|truncate) control) OK'
 succeeds write "$mnt/ctl/error_log" 'clear\n'
 unharmed
 skipped=()
