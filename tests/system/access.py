@@ -27,6 +27,10 @@ def kind(tree, path):
         if rest[2:3] == ["snapshots"]:
             return ["snapshots", "snapshot", file][len(rest) - 3]
         return ["images", "image", file][len(rest) - 1]
+    if rest[0] == "export":
+        return "archive" if len(rest) > 1 else "export"
+    if rest[0] == "import":
+        return "import"
     return "state"
 
 

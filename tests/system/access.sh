@@ -33,9 +33,9 @@ only()
     [ "$(wc -l <"$work/tried")" -ge 15 ] || fail "$1: little was tried: $(cat "$work/tried")"
     odd=$(grep -vxE -e "$2" -e '[a-z-]+ [a-z]+ (EACCES|EPERM)' \
         -e '(link-to|link-out|rename-over|rename-in|rename-to) [a-z]+ EXDEV' \
-        -e '(open-[a-z]+|truncate) (root|ctl|images|image|snapshots|snapshot) EISDIR' -e 'open-[a-z]+ rootfs ELOOP' \
-        -e '(set|remove)xattr (control|images|snapshots) ENOTSUP' \
-        -e 'unlink (ctl|images|image|snapshots|snapshot) EISDIR' \
+        -e '(open-[a-z]+|truncate) (root|ctl|images|image|snapshots|snapshot|export|import) EISDIR' \
+        -e 'open-[a-z]+ rootfs ELOOP' -e '(set|remove)xattr (control|images|snapshots|import) ENOTSUP' \
+        -e 'unlink (ctl|images|image|snapshots|snapshot|export|import) EISDIR' \
         -e '(rmdir|rename-to|rename-over) root EBUSY' "$work/tried") || return 0
     fail "$1: not due: $odd"
 }
@@ -71,11 +71,11 @@ private()
 }
 private
 before=$(find "$mnt" -printf '%P %m %U %G\n' | sort)
-reads='read (root|ctl|images|image|snapshots|snapshot|rootfs|state) OK'
+reads='read (root|ctl|images|image|snapshots|snapshot|rootfs|export|import|state) OK'
 
 tries_all "${stranger[@]}"
 only "a stranger" "$reads"
-is "what a stranger reads" "$(grep -c ' OK$' "$work/tried")" 8
+is "what a stranger reads" "$(grep -c ' OK$' "$work/tried")" 10
 unharmed
 for path in "$mnt/images/web/rootfs/" "$store" "$store/active/web" "$store/blobs" "$store/.key" "$db" \
     "$mnt/ctl/error_log" "$mnt/ctl/cleanup"; do
@@ -113,7 +113,7 @@ start_daemon -o ctl_group=nogroup
 before=$(find "$mnt" -printf '%P %m %U %G\n' | sort)
 skipped=('rmdir image' 'rmdir snapshot' 'rename-to snapshot' 'mkdir snapshots')
 tries_all "${member[@]}"
-only "a member" '(read (root|ctl|images|image|snapshots|snapshot|rootfs|state|control)|(open-[a-z]+|truncate) control) OK'
+only "a member" '(read (root|ctl|images|image|snapshots|snapshot|rootfs|export|import|state|control)|(open-[a-z]+|truncate) control) OK'
 succeeds write "$mnt/ctl/error_log" 'clear\n'
 unharmed
 skipped=()
