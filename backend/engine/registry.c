@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/lock.h"
+#include "engine/changes.h"
 #include "engine/metrics.h"
 #include "stages/fetch/fetch.h"
 
@@ -211,30 +212,6 @@ void registry_publish(struct registry *r, const struct image *image)
 bool registry_shows_rootfs(const struct image *i)
 {
     return i->state == FSM_ACTIVE && !i->hides_rootfs;
-}
-
-static unsigned rootfs_change(bool before, bool now)
-{
-    return before == now ? 0 : now ? BACKEND_ROOTFS_COMES : BACKEND_ROOTFS_GOES;
-}
-
-unsigned registry_note_changes(struct image *i, const struct image *was, bool other_error)
-{
-    unsigned changes = rootfs_change(registry_shows_rootfs(was), registry_shows_rootfs(i));
-    if (i->state != was->state) {
-        i->state_changes++;
-        changes |= BACKEND_STATE;
-    }
-    if (other_error) {
-        i->error_changes++;
-        changes |= BACKEND_ERROR;
-    }
-    if (i->state != was->state || i->done != was->done || i->total != was->total ||
-        i->percent != was->percent || i->size != was->size) {
-        i->progress_changes++;
-        changes |= BACKEND_PROGRESS;
-    }
-    return changes;
 }
 
 void registry_copy(struct registry *r, const struct image *image, struct image *copy)
@@ -480,7 +457,7 @@ unsigned registry_hide_rootfs(struct registry *r, uint64_t id, bool hide)
         return 0;
     bool before = registry_shows_rootfs(i);
     i->hides_rootfs = hide;
-    return rootfs_change(before, registry_shows_rootfs(i));
+    return changes_of_rootfs(before, registry_shows_rootfs(i));
 }
 
 static int by_name(const void *a, const void *b)

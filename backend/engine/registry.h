@@ -94,9 +94,6 @@ void registry_publish(struct registry *registry, const struct image *image);
 
 /* Does it show the link? */
 bool registry_shows_rootfs(const struct image *image);
-/* In between: what of backend_change the image is changed by, compared with what it was; counted.
- */
-unsigned registry_note_changes(struct image *image, const struct image *was, bool other_error);
 
 /* The image as it stands; workers report their progress into it meanwhile. Strings are shared. */
 void registry_copy(struct registry *registry, const struct image *image, struct image *copy);

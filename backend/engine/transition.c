@@ -2,6 +2,7 @@
 
 #include "base/array.h"
 #include "base/log.h"
+#include "engine/changes.h"
 #include "engine/snap.h"
 
 #include <errno.h>
@@ -101,7 +102,7 @@ static unsigned publish(struct engine *e, struct image *image, const struct imag
     image->wrong_digest = next->wrong_digest;
     image->due = next->next_retry ? next->due : 0;
     reset_progress(image, next);
-    unsigned changes = registry_note_changes(image, &was, other_error);
+    unsigned changes = changes_note(image, &was, other_error);
     registry_publish(e->registry, image);
     return changes;
 }

@@ -1,3 +1,4 @@
+#include "engine/changes.h"
 #include "engine/metrics.h"
 
 #include "base/cleanup.h"
@@ -341,7 +342,7 @@ static unsigned change(struct image *i, enum fsm_state state, const char *error,
         free(i->error);
         i->error = strdup(error);
     }
-    unsigned changes = registry_note_changes(i, &was, other_error);
+    unsigned changes = changes_note(i, &was, other_error);
     registry_publish(r, i);
     return changes;
 }
