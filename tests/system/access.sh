@@ -111,7 +111,7 @@ stop_daemon USR2
 # A member of the group: commands, and no more.
 start_daemon -o ctl_group=nogroup
 before=$(find "$mnt" -printf '%P %m %U %G\n' | sort)
-skipped=('rmdir image' 'rmdir snapshot' 'rename-to snapshot' 'mkdir snapshots')
+skipped=('rmdir image' 'rmdir snapshot' 'rename-to snapshot' 'mkdir snapshots' 'create import')
 tries_all "${member[@]}"
 only "a member" '(read (root|ctl|images|image|snapshots|snapshot|rootfs|export|import|state|control)|(open-[a-z]+|truncate) control) OK'
 succeeds write "$mnt/ctl/error_log" 'clear\n'

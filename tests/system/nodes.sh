@@ -26,6 +26,7 @@ f 600 0 0 ctl/retry
 f 444 0 0 events
 d 555 0 0 export
 f 400 0 0 export/web.tar
+f 400 0 0 export/web@a.tar
 f 444 0 0 health
 d 555 0 0 images
 d 555 0 0 images/broken
