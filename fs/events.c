@@ -25,6 +25,8 @@ struct file {
     bool sought;         /* it was asked where the end is, since its last read: */
     off_t sought_offset; /* at that offset, */
     int64_t sought_end;  /* which was this place */
+    pid_t follower;      /* who asked; 0: nobody has */
+    int64_t base;        /* for whom offset 0 is this place */
     struct poll_file poll;
     struct file *after, **link;
 };
@@ -130,6 +132,26 @@ int events_attach(struct events *e, struct backend *backend, struct err *err)
 
 /* --- open files */
 
+/* The place of offset 0. An empty log's is a byte before its lines, which makes its size 1: tail(1)
+ * takes a regular file that ends where it begins for a pipe, and reads up to an end that never
+ * comes before it follows. */
+static int64_t base_of(const struct events *e)
+{
+    return e->lines.end ? e->lines.oldest : -1;
+}
+
+/* For a process that has asked for the end, in order to follow, that place stays when the oldest
+ * lines go, or the first comes: the size would shrink, which tail takes for a file that was emptied
+ * and prints all anew; and it reads by how much the size has grown. */
+static int64_t base_for(const struct events *e, pid_t asker)
+{
+    int64_t base = base_of(e);
+    for (const struct file *f = asker ? e->files : NULL; f; f = f->after)
+        if (f->follower == asker && f->base < base)
+            base = f->base;
+    return base;
+}
+
 /* What the kernel says next is where the lines of now begin, or where it was told that they end;
  * where this file's last read has ended, or a step back from there. */
 static void find_place(const struct events *e, struct file *f, off_t off)
@@ -141,8 +163,10 @@ static void find_place(const struct events *e, struct file *f, off_t off)
         lines_seek(&e->lines, &f->reader, f->reader.position - (f->next - off));
         f->back -= f->next - off;
     } else if (off != f->next) {
-        int64_t there = e->lines.end - e->lines.oldest;
-        lines_seek(&e->lines, &f->reader, e->lines.oldest + (off < there ? off : there));
+        if (off == 0 || !f->follower)
+            f->base = base_of(e);
+        int64_t there = e->lines.end - f->base;
+        lines_seek(&e->lines, &f->reader, f->base + (off < there ? off : there));
         f->back = 0;
     }
     f->sought = false;
@@ -163,6 +187,8 @@ static int take(const struct events *e, struct file *f, size_t size, char **buf,
     *n = lines_read(&e->lines, &f->reader, *buf, most);
     f->next += (off_t)*n;
     f->back = told ? 0 : f->back + (int64_t)*n;
+    if (told && f->reader.position - f->next < f->base)
+        f->base = f->reader.position - f->next; /* it was told more than it has missed */
     return 0;
 }
 
@@ -212,16 +238,20 @@ static void release_events(fuse_req_t req, fuse_ino_t inode, struct fuse_file_in
     fuse_reply_err(req, 0);
 }
 
-static void stat_events(const struct ops *o, const struct fuse_file_info *fi, struct stat *st)
+static void stat_events(const struct ops *o, const struct fuse_file_info *fi, pid_t asker,
+                        struct stat *st)
 {
     struct events *e = o->events;
     LOCK_SCOPE(&e->lock);
-    st->st_size = e->lines.end - e->lines.oldest;
+    int64_t base = base_for(e, asker);
+    st->st_size = e->lines.end - base;
     if (e->changed)
         st->st_mtim = st->st_ctim = st->st_atim = node_time(e->changed);
     if (!fi)
         return;
     struct file *f = file_of(fi);
+    f->follower = asker;
+    f->base = base;
     f->sought = true;
     f->sought_offset = st->st_size;
     f->sought_end = e->lines.end;
@@ -308,6 +338,8 @@ static void read_events(fuse_req_t req, fuse_ino_t inode, size_t size, off_t off
         park(req, f, size);
 }
 
+/* The kernel tells no offset: it is taken to be where the last read has ended, or where the kernel
+ * was last told that the end is, if that was later. Who goes there and back sees what is new. */
 static void poll_events(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi,
                         struct fuse_pollhandle *poll)
 {

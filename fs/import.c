@@ -157,7 +157,7 @@ static void setattr(fuse_req_t req, const struct node *n, const struct stat *att
                      "another, and keeps them");
         return;
     }
-    node_attr(node_ops(req), n, NULL, &st);
+    node_attr(node_ops(req), n, NULL, 0, &st);
     fuse_reply_attr(req, &st, 0);
 }
 

@@ -128,7 +128,7 @@ struct timespec node_time(int64_t ms)
 }
 
 void node_attr(const struct ops *o, const struct node *n, const struct fuse_file_info *fi,
-               struct stat *st)
+               pid_t asker, struct stat *st)
 {
     struct text t CLEANUP_TEXT = {0};
     int64_t changed;
@@ -150,7 +150,7 @@ void node_attr(const struct ops *o, const struct node *n, const struct fuse_file
     }
     st->st_atim = st->st_mtim = st->st_ctim = node_time(changed);
     if (kind && kind->stat)
-        kind->stat(o, fi, st);
+        kind->stat(o, fi, asker, st);
 }
 
 void node_entry(const struct ops *o, const struct node *n, struct fuse_entry_param *e)
@@ -161,5 +161,5 @@ void node_entry(const struct ops *o, const struct node *n, struct fuse_entry_par
         .entry_timeout = n->node != TREE_IMAGE && row->life != TREE_COMES ? NODE_FOREVER : 0,
         .attr_timeout = S_ISDIR(row->mode) ? NODE_FOLDER : 0,
     };
-    node_attr(o, n, NULL, &e->attr);
+    node_attr(o, n, NULL, 0, &e->attr);
 }

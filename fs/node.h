@@ -43,9 +43,9 @@ struct timespec node_time(int64_t ms); /* since 1970 */
 
 /* Its contents; false: no memory. */
 bool node_show(const struct ops *o, const struct node *n, struct text *out, int64_t *changed);
-/* Of the open file fi, if not NULL. */
+/* Of the open file fi, if not NULL, for that process, if not 0. */
 void node_attr(const struct ops *o, const struct node *n, const struct fuse_file_info *fi,
-               struct stat *st);
+               pid_t asker, struct stat *st);
 void node_entry(const struct ops *o, const struct node *n, struct fuse_entry_param *e);
 
 #endif

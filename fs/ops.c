@@ -68,7 +68,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *
         fuse_reply_err(req, node_absence(node_ops(req), inode));
         return;
     }
-    node_attr(node_ops(req), &n, fi, &st);
+    node_attr(node_ops(req), &n, fi, fuse_req_ctx(req)->pid, &st);
     fuse_reply_attr(req, &st, S_ISDIR(st.st_mode) ? NODE_FOLDER : 0);
 }
 

@@ -108,7 +108,7 @@ bool watch_getattr(fuse_req_t req, fuse_ino_t inode)
     if (inode != GONE_INODE && inode >> 8 != c.id)
         return false;
     if (node_find(node_ops(req), inode, &n))
-        node_attr(node_ops(req), &n, NULL, &st);
+        node_attr(node_ops(req), &n, NULL, 0, &st);
     else
         fill_stat(node_ops(req), inode, &st);
     fuse_reply_attr(req, &st, 0);

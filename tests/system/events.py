@@ -115,6 +115,10 @@ def nonblocking(mnt, image):
     """poll, select and epoll wake once there is a line, and not before."""
     fd, again = open_events(mnt), open_events(mnt)
     os.lseek(fd, 0, os.SEEK_END)
+    os.lseek(fd, 0, os.SEEK_SET)
+    os.read(fd, 10)
+    check(select.select([fd], [], [], 0)[0], "what a read has left, back from the end, is not ready")
+    os.lseek(fd, 0, os.SEEK_END)
     poll, epoll = select.poll(), select.epoll()
     poll.register(fd, select.POLLIN | select.POLLPRI)
     epoll.register(fd, select.EPOLLIN)
@@ -300,6 +304,36 @@ def crowd(mnt, readers):
         time.sleep(0.05)
     check(set(reached.values()) == {"ENODEV"}, "at the end", set(reached.values()))
     print("ended", flush=True)
+
+
+def empty(mnt):
+    """What an empty log is: it has a size, and nothing to be read."""
+    fd = open_events(mnt)
+    check(os.fstat(fd).st_size == 1, "st_size", os.fstat(fd).st_size)
+    check(not select.select([fd], [], [], 0)[0] and at_end(fd), "it goes on")
+    check(os.lseek(fd, 0, os.SEEK_END) == 1, "SEEK_END")
+    check(not select.select([fd], [], [], 0)[0] and at_end(fd), "it goes on at its end")
+    os.lseek(fd, 0, os.SEEK_SET)
+    check(at_end(fd), "it goes on, at 0 again")
+
+
+def readline(mnt):
+    """Follows as Python does."""
+    with open(mnt + "/events") as f:
+        f.seek(0, 2)
+        while True:
+            print(f.readline(), end="", flush=True)
+
+
+def each_once(path, last):
+    """What was followed goes on by one, up to that number, but for what it was told to have missed."""
+    with open(path, "rb") as f:
+        lines = lines_of(f.read())
+    at = lines[0]["seq"] - 1
+    for line in lines:
+        at += line.get("missed", 1)
+        check(line.get("seq", at) == at, "comes after", at - 1, line)
+    check(at == int(last), "ends with", at)
 
 
 if __name__ == "__main__":
