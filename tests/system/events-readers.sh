@@ -37,7 +37,7 @@ eventually 30 grep -q reached "$work/crowd"
 echo "thirty turns: $alone ms alone, $watched ms with 600 readers"
 [ "$watched" -lt $((alone * 4 + 1000 * patience)) ] || fail "readers hold an image up"
 more=$(($(awk '/^VmRSS/ { print $2 }' /proc/"$daemon_pid"/status) - memory))
-[ -n "${ASAN_OPTIONS-}" ] || [ $more -lt 8192 ] || fail "the daemon has grown by $more KiB"
+[ -n "${ASAN_OPTIONS-}${TSAN_OPTIONS-}" ] || [ $more -lt 8192 ] || fail "the daemon has grown by $more KiB"
 
 # Signals lose no line, and double none, when they come just then.
 restless=()
