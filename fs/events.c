@@ -79,17 +79,25 @@ static struct events *events_of(fuse_req_t req)
 
 /* --- lines */
 
+/* What the ring has no room for. Of a line that stands for one that was missed there is no number.
+ */
+static void forget_history(const struct events *e)
+{
+    char oldest[EVENT_LINE_MIN / 2];
+    lines_peek(&e->lines, oldest, sizeof oldest - 1);
+    int64_t seq = event_seq(oldest);
+    if (seq)
+        backend_keep_history(e->backend, seq);
+}
+
 static void add_event(struct events *e, const struct backend_event *event)
 {
     struct text line CLEANUP_TEXT = {0};
-    char oldest[EVENT_LINE_MIN / 2];
     event_add(&line, event);
     const char *s = line.failed ? ONE_MISSED : line.data;
     LOCK_SCOPE(&e->lock);
-    if (lines_add(&e->lines, s, strlen(s))) {
-        lines_peek(&e->lines, oldest, sizeof oldest - 1);
-        backend_keep_history(e->backend, event_seq(oldest));
-    }
+    if (lines_add(&e->lines, s, strlen(s)))
+        forget_history(e);
     e->changed = event->time;
 }
 
@@ -116,16 +124,13 @@ struct events *events_new(int64_t keep)
     return e;
 }
 
-/* What the ring has no room for is not kept any more, however much a larger one left behind. */
 int events_attach(struct events *e, struct backend *backend, struct err *err)
 {
-    char oldest[EVENT_LINE_MIN / 2];
     e->backend = backend;
     int r = backend_history(backend, e->lines.keep / EVENT_LINE_MIN + 1, report, e, err);
     if (r < 0)
         return r;
-    lines_peek(&e->lines, oldest, sizeof oldest - 1);
-    backend_keep_history(backend, event_seq(oldest));
+    forget_history(e);
     backend_set_reporter(backend, report, e);
     return 0;
 }
@@ -322,8 +327,8 @@ static void read_events(fuse_req_t req, fuse_ino_t inode, size_t size, off_t off
     struct file *f = file_of(fi);
     char *buf CLEANUP_FREE = NULL;
     size_t n = 0;
-    if (size >= PIECE)
-        size--;
+    if (size >= PIECE) /* the engine's thread waits for as long as that is copied */
+        size = PIECE - 1;
     lock_take(&e->lock);
     find_place(e, f, off);
     int error = take(e, f, size, &buf, &n);
