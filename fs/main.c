@@ -24,7 +24,7 @@ struct program {
     struct backend_config config;
     struct ops ops;
     struct fuse_session *session;
-    struct replay_mount mount;
+    struct mounted mount;
     bool mounted;
     char mountpoint[PATH_MAX], helper[PATH_MAX]; /* absolute: the background's folder is / */
 };
@@ -152,8 +152,7 @@ static int mount_tree(struct program *p, struct err *err)
             err, ERR_INTERNAL, EIO, "cannot mount at %s%s", p->options.mountpoint,
             has_device() ? "" : ": /dev/fuse is missing or closed to you; load the fuse module");
     p->mounted = true;
-    p->mount.path = p->mountpoint;
-    r = replay_find_mount(&p->mount);
+    r = mounted_open(&p->mount, p->mountpoint);
     return r < 0 ? err_sys(err, -r, "cannot look at %s", p->mountpoint) : 0;
 }
 
@@ -182,6 +181,12 @@ static int start_replayer(void *ctx, pid_t *pid)
     return replay_start(&p->mount, pid);
 }
 
+static int is_gone(void *ctx)
+{
+    const struct program *p = ctx;
+    return mounted_is_gone(&p->mount);
+}
+
 static void wake(void *ctx, uint64_t image, unsigned files)
 {
     struct program *p = ctx;
@@ -195,7 +200,8 @@ static void wake(void *ctx, uint64_t image, unsigned files)
 
 static int make_notify(struct program *p, struct err *err)
 {
-    const struct notify_ways ways = {.wake = wake, .start = start_replayer, .ctx = p};
+    const struct notify_ways ways = {
+        .wake = wake, .start = start_replayer, .is_gone = is_gone, .ctx = p};
     poll_init(&p->ops.waiters);
     p->ops.notify = notify_new(&ways);
     return p->ops.notify ? 0 : err_sys(err, ENOMEM, "cannot start");
@@ -246,6 +252,8 @@ static void tear_down(struct program *p, bool keep_mounts)
         fuse_session_destroy(p->session);
     events_free(p->ops.events);
     notify_free(p->ops.notify);
+    if (p->mounted)
+        mounted_close(&p->mount);
     error_log_free(p->ops.error_log);
 }
 
@@ -255,7 +263,7 @@ static int run(struct program *p, int background, struct err *err)
     if (r == 0)
         r = daemon_signals_begin(stop, p->session, err);
     if (r == 0)
-        r = notify_start(p->ops.notify, err);
+        r = notify_start(p->ops.notify, p->mount.table, err);
     if (r == 0) {
         backend_set_observer(p->ops.backend, observe, p);
         r = backend_start(p->ops.backend, err);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "fs/slots.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -18,6 +19,7 @@
 #define AGAIN_MS     100   /* to the replayer's next start; doubled each time, */
 #define AGAIN_MOST   10000 /* up to this, */
 #define WELL_MS      60000 /* and back to the first for one that ran that long */
+#define LOOK_MS      1000  /* to the next look at a mount of which nothing could be learnt */
 #define FILE_CHANGES (BACKEND_STATE | BACKEND_ERROR | BACKEND_PROGRESS)
 
 struct notify {
@@ -35,11 +37,13 @@ struct notify {
     _Atomic pid_t replayer; /* 0: none that may be asking */
 
     /* The thread's, once it runs; before and after that notify_start's and notify_stop's. */
-    pid_t pid; /* to be reaped; 0: none */
+    int mounts; /* see notify_start; -1 once the tree is unmounted */
+    pid_t pid;  /* to be reaped; 0: none */
     int commands;
     bool busy;          /* it is at the current command */
     int64_t answer_due; /* monotonic ms, as all of these; while busy */
     int64_t next_start, started_at, again;
+    int64_t look_due; /* at the mount, INT64_MAX: when mounts says so */
 };
 
 struct notify *notify_new(const struct notify_ways *ways)
@@ -53,7 +57,8 @@ struct notify *notify_new(const struct notify_ways *ways)
     }
     n->ways = *ways;
     n->mute = !ways->start;
-    n->commands = -1;
+    n->mounts = n->commands = -1;
+    n->look_due = INT64_MAX;
     n->again = AGAIN_MS;
     lock_init(&n->lock, LOCK_NOTIFY, "notify");
     return n;
@@ -168,6 +173,13 @@ static void start_replayer(struct notify *n, int64_t now)
     atomic_store(&n->replayer, n->pid);
 }
 
+static void go_without(struct notify *n)
+{
+    end_replayer(n, text_monotonic_ms());
+    LOCK_SCOPE(&n->lock);
+    n->mute = true;
+}
+
 /* What the mount's permissions forbid is forbidden for good. */
 static void heed_answer(struct notify *n, unsigned char num)
 {
@@ -178,9 +190,7 @@ static void heed_answer(struct notify *n, unsigned char num)
              "inotify events are not made, as this user may not change the tree (%s); "
              "poll(2) works",
              strerror(num));
-    end_replayer(n, text_monotonic_ms());
-    LOCK_SCOPE(&n->lock);
-    n->mute = true;
+    go_without(n);
 }
 
 static void take_answer(struct notify *n)
@@ -238,10 +248,22 @@ static void feed_replayer(struct notify *n)
 {
     struct replay_command c;
     int64_t now = text_monotonic_ms();
+    if (n->mute)
+        (void)reap_until(n, now);
     if (n->commands < 0 && !n->mute && now >= n->next_start)
         start_replayer(n, now);
     if (n->commands >= 0 && !n->busy && next_command(n, &c))
         send_command(n, &c);
+}
+
+static void look_at_mount(struct notify *n)
+{
+    int r = n->ways.is_gone(n->ways.ctx);
+    n->look_due = r < 0 ? text_monotonic_ms() + LOOK_MS : INT64_MAX;
+    if (r <= 0)
+        return;
+    n->mounts = -1;
+    go_without(n);
 }
 
 static int wait_ms(struct notify *n)
@@ -252,8 +274,12 @@ static int wait_ms(struct notify *n)
         when = n->next_start;
     if (n->busy && n->answer_due < when)
         when = n->answer_due;
+    if (n->look_due < when)
+        when = n->look_due;
     int64_t left = when - text_monotonic_ms();
-    return when == INT64_MAX ? -1 : left < 0 ? 0 : (int)left;
+    if (n->mute && n->pid > 0 && left > AGAIN_MS) /* it is dying */
+        left = AGAIN_MS;
+    return left > INT_MAX ? -1 : left < 0 ? 0 : (int)left;
 }
 
 static void *run(void *arg)
@@ -263,8 +289,11 @@ static void *run(void *arg)
     while (wake_pollers(n)) {
         feed_replayer(n);
         struct pollfd fds[] = {{.fd = n->event, .events = POLLIN},
-                               {.fd = n->commands, .events = POLLIN}};
-        (void)poll(fds, 2, wait_ms(n));
+                               {.fd = n->commands, .events = POLLIN},
+                               {.fd = n->mounts, .events = POLLPRI}};
+        (void)poll(fds, 3, wait_ms(n));
+        if (fds[2].revents || text_monotonic_ms() >= n->look_due)
+            look_at_mount(n);
         (void)eventfd_read(n->event, &count);
         if (n->commands >= 0)
             take_answer(n);
@@ -272,8 +301,9 @@ static void *run(void *arg)
     return NULL;
 }
 
-int notify_start(struct notify *n, struct err *err)
+int notify_start(struct notify *n, int mounts, struct err *err)
 {
+    n->mounts = mounts;
     int r = pthread_create(&n->thread, NULL, run, n);
     if (r)
         return err_sys(err, r, "cannot start a thread for watchers");

@@ -4,8 +4,9 @@
  * however many there are and whether anyone looks, and what is held in memory is bounded by the
  * number of images. First those are woken that wait in poll(2), then the replayer (replay.h) has
  * inotify told, a command at a time. A replayer that hangs, as whoever watches may make it, holds
- * up nothing but that; it keeps the mount from being unmounted, though, so that it is not waited
- * for forever. One that dies is started again; what it was at is not told. */
+ * up nothing but that; it is not waited for forever. One that dies is started again; what it was at
+ * is not told. It keeps the file system there while it lives: once the tree is unmounted it is
+ * ended, for FUSE to end. */
 #ifndef FS_NOTIFY_H
 #define FS_NOTIFY_H
 
@@ -23,11 +24,14 @@ struct notify_ways {
     void (*wake)(void *ctx, uint64_t image, unsigned files);
     /* As replay_start; *pid may stay 0. NULL: inotify is not told. */
     int (*start)(void *ctx, pid_t *pid);
+    /* Is the tree unmounted? 1: for good; 0 or, to be asked again, -errno. */
+    int (*is_gone)(void *ctx);
     void *ctx;
 };
 
 struct notify *notify_new(const struct notify_ways *ways); /* NULL: out of memory */
-int notify_start(struct notify *n, struct err *err);
+/* is_gone is asked whenever poll(2) finds POLLPRI at mounts, the caller's descriptor; -1: never. */
+int notify_start(struct notify *n, int mounts, struct err *err);
 
 /* Changes of an image, of enum backend_change. Any thread; does not block. */
 void notify_change(struct notify *n, unsigned changes, uint64_t id, const char *name);

@@ -14,29 +14,14 @@
 #include <sys/syscall.h>
 
 #define COMMANDS_FD STDIN_FILENO
+#define COPY_FD     (STDERR_FILENO + 1)
 
 /* --- the daemon's side */
-
-/* What the kernel has of the root will do, and nobody need answer. */
-static int device_of(int dirfd, const char *path, unsigned *major, unsigned *minor)
-{
-    struct statx stx;
-    if (statx(dirfd, path, AT_STATX_DONT_SYNC | (*path ? 0 : AT_EMPTY_PATH), 0, &stx) < 0)
-        return -errno;
-    *major = stx.stx_dev_major;
-    *minor = stx.stx_dev_minor;
-    return 0;
-}
-
-int replay_find_mount(struct replay_mount *mount)
-{
-    return device_of(AT_FDCWD, mount->path, &mount->major, &mount->minor);
-}
 
 /* The signals that the daemon's threads have blocked stay so: a terminal's Ctrl-C is the daemon's
  * to heed, whose end is this process's, too. No environment: what it says is meant for the daemon.
  */
-static int spawn(int commands, char *const *argv, pid_t *pid)
+static int spawn(int commands, int copy, char *const *argv, pid_t *pid)
 {
     char *const no_environment[] = {NULL};
     posix_spawn_file_actions_t places;
@@ -44,23 +29,28 @@ static int spawn(int commands, char *const *argv, pid_t *pid)
     posix_spawn_file_actions_adddup2(&places, commands, COMMANDS_FD);
     posix_spawn_file_actions_addopen(&places, STDOUT_FILENO, "/dev/null", O_RDWR, 0);
     posix_spawn_file_actions_adddup2(&places, STDOUT_FILENO, STDERR_FILENO);
-    posix_spawn_file_actions_addclosefrom_np(&places, STDERR_FILENO + 1);
+    if (copy >= 0)
+        posix_spawn_file_actions_adddup2(&places, copy, COPY_FD);
+    posix_spawn_file_actions_addclosefrom_np(&places, copy >= 0 ? COPY_FD + 1 : COPY_FD);
     int r = posix_spawn(pid, "/proc/self/exe", &places, NULL, argv, no_environment);
     posix_spawn_file_actions_destroy(&places);
     return -r;
 }
 
-int replay_start(const struct replay_mount *mount, pid_t *pid)
+/* Our own descriptor of the copy is closed at once: it would outlive an unmount. */
+int replay_start(const struct mounted *mount, pid_t *pid)
 {
     char major[16], minor[16];
     int ends[2];
     snprintf(major, sizeof major, "%u", mount->major);
     snprintf(minor, sizeof minor, "%u", mount->minor);
-    char *argv[] = {(char *)REPLAY_NAME, (char *)(uintptr_t)mount->path, major, minor, NULL};
+    int copy CLEANUP_CLOSE = mounted_copy(mount);
+    char *argv[] = {(char *)REPLAY_NAME, (char *)(uintptr_t)(copy < 0 ? mount->path : ""), major,
+                    minor, NULL};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return -errno;
     int ours CLEANUP_CLOSE = ends[0], theirs CLEANUP_CLOSE = ends[1];
-    int r = spawn(theirs, argv, pid);
+    int r = spawn(theirs, copy, argv, pid);
     return r < 0 ? r : steal_fd(ours);
 }
 
@@ -79,17 +69,16 @@ static int open_folder(int dirfd, const char *name)
     return open_below(dirfd, name, O_PATH | O_DIRECTORY);
 }
 
-/* At each command, for as long as that takes: who holds a folder of it keeps it from being
- * unmounted. */
-static int open_mount(const struct replay_mount *mount)
+/* By its path, at each command, for as long as that takes: who holds a folder of it keeps it from
+ * being unmounted. */
+static int open_root(const struct mounted *mount)
 {
-    unsigned major = 0, minor = 0;
-    int root CLEANUP_CLOSE = open(mount->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int root CLEANUP_CLOSE =
+        openat(*mount->path ? AT_FDCWD : COPY_FD, *mount->path ? mount->path : ".",
+               O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
         return -1;
-    int r = device_of(root, "", &major, &minor);
-    if (r == 0 && (major != mount->major || minor != mount->minor))
-        r = -ESTALE;
+    int r = mounted_check(mount, root);
     errno = -r;
     return r < 0 ? -1 : steal_fd(root);
 }
@@ -157,9 +146,9 @@ static int in_image(int images, const struct replay_command *c)
     return modify_each(folder, c->files);
 }
 
-static int replay(const struct replay_mount *mount, const struct replay_command *c)
+static int replay(const struct mounted *mount, const struct replay_command *c)
 {
-    int root CLEANUP_CLOSE = open_mount(mount);
+    int root CLEANUP_CLOSE = open_root(mount);
     if (root < 0)
         return -1;
     if (c->kind == REPLAY_GONE)
@@ -177,9 +166,9 @@ int replay_main(int argc, char **argv)
     struct replay_command c;
     if (argc != 4)
         return 2;
-    struct replay_mount mount = {.path = argv[1],
-                                 .major = (unsigned)strtoul(argv[2], NULL, 10),
-                                 .minor = (unsigned)strtoul(argv[3], NULL, 10)};
+    struct mounted mount = {.path = argv[1],
+                            .major = (unsigned)strtoul(argv[2], NULL, 10),
+                            .minor = (unsigned)strtoul(argv[3], NULL, 10)};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_NAME, REPLAY_NAME); /* as far as it fits */
     if (chdir("/") < 0)

@@ -3,14 +3,17 @@
  *
  * A process, not a thread of the daemon: a thread that waits for an answer of its own process
  * outlives that one's SIGKILL, and keeps /dev/fuse open with it: nobody's requests would ever end.
- * This one has no descriptor but its end of a socket pair; it is the daemon's own program started
- * anew (there is nothing to be found or installed, nor of the daemon's memory in it). It does one
- * command at a time with plain system calls, answers with a byte, and ends when the other end is
- * closed, or its parent's thread ends. */
+ * This one has no descriptor but its end of a socket pair and that of a mount; it is the daemon's
+ * own program started anew (there is nothing to be found or installed, nor of the daemon's memory
+ * in it). It does one command at a time with plain system calls, answers with a byte, and ends when
+ * the other end is closed, or its parent's thread ends. It works through a copy of the mount, which
+ * it alone has, else by the mount's path: then whoever unmounts in the middle of a command is told
+ * EBUSY. */
 #ifndef FS_REPLAY_H
 #define FS_REPLAY_H
 
 #include "backend/backend.h"
+#include "fs/mounted.h"
 
 #include <sys/types.h>
 
@@ -36,20 +39,10 @@ struct replay_command {
     char name[BACKEND_NAME_MAX + 1];
 };
 
-/* A mount point, absolute, and the device that is mounted there: nothing is done on another. */
-struct replay_mount {
-    const char *path;
-    unsigned major, minor;
-};
-
-/* Finds the device out, without asking the file system, which need not be served yet. 0 or -errno.
- */
-int replay_find_mount(struct replay_mount *mount);
-
 /* Starts the process. Returns a socket for a command (a struct replay_command) at a time, each
  * answered by a byte, the errno of what went wrong or 0; or -errno. The process is the caller's to
  * reap. It must be the thread that lives on. */
-int replay_start(const struct replay_mount *mount, pid_t *pid);
+int replay_start(const struct mounted *mount, pid_t *pid);
 
 /* The process: argv is what replay_start has made. Returns its exit status. */
 int replay_main(int argc, char **argv);

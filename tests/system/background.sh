@@ -35,7 +35,7 @@ eventually 5 replayer_is_there
 # (Once its libraries are there.)
 holds_its_own()
 {
-    [[ $(cd "/proc/$(replayer)/fd" && readlink -- * | tr '\n' ' ') =~ ^socket:[^\ ]*\ /dev/null\ /dev/null\ $ ]]
+    [[ $(cd "/proc/$(replayer)/fd" && readlink -- * | tr '\n' ' ') =~ ^socket:[^\ ]*\ /dev/null\ /dev/null\ /\ $ ]]
 }
 eventually 5 holds_its_own
 kill "$daemon_pid"

@@ -19,7 +19,7 @@ started()
     eventually 60 read_value version
     eventually 60 all_active
     is "images" "$(ls "$mnt/images" | wc -l)" "$2"
-    eventually 5 umount "$mnt"
+    umount "$mnt"
     wait_exit "$daemon_pid" 60 || fail "the daemon ended with $?"
     daemon_pid=''
 }

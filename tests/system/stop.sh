@@ -11,8 +11,7 @@ wait_state hangs DOWNLOADING
 
 case $1 in
 umount)
-    # Whoever is in the tree keeps it mounted: so does what tells watchers, for a moment at a time.
-    eventually 5 fusermount3 -u "$mnt"
+    fusermount3 -u "$mnt"
     wait_exit "$daemon_pid" 20 || fail "the daemon ended with $?"
     daemon_pid=''
     ;;

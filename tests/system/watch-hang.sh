@@ -87,10 +87,9 @@ replayer)
         rmdir "$mnt/images/stop-$how"
         begin=$(date +%s%N)
         if [ $how = umount ]; then
-            # If it was stopped in the middle of something it keeps the mount, until it is given up.
             kill "$watcher"
-            eventually 10 umount "$mnt"
-            begin=$(date +%s%N)
+            wait "$watcher" || true
+            umount "$mnt"
             wait_exit "$daemon_pid" 20 || fail "the daemon ended with $?"
             daemon_pid=''
         else

@@ -50,7 +50,7 @@ wait_state web ACTIVE
 tells web/state= web/rootfs+ web/state=
 
 succeeds write "$mnt/ctl/remove" 'web\n'
-tells web/rootfs- web/state- web/progress- web/error- web/info- web-
+tells web/rootfs- web/state- web/progress- web/error- web/info- web/snapshots- web-
 
 # What fails.
 hold DOWNLOADING
@@ -100,7 +100,7 @@ quiet "$work/seen"
 release DOWNLOADING
 wait_state web ACTIVE
 matches "what is told of a name made anew" "$(told)" \
-    "web/rootfs- web/state- web/progress- web/error- web/info- web- web\+ (web/state= )?web/rootfs\+ web/state= "
+    "web/rootfs- web/state- web/progress- web/error- web/info- web/snapshots- web- web\+ (web/state= )?web/rootfs\+ web/state= "
 from=$(events "$work/seen" | wc -l)
 same_tree web
 

@@ -16,7 +16,9 @@ static struct {
     _Atomic int end; /* of the newest one */
     atomic_int starts, wakes;
     pid_t pid;
-} t;
+    int mounts;
+    atomic_int is_gone, looks;
+} t = {.mounts = -1};
 
 static int start(void *ctx, pid_t *pid)
 {
@@ -33,13 +35,19 @@ static void wake(void *ctx, uint64_t image, unsigned files)
     atomic_fetch_add(&t.wakes, 1);
 }
 
+static int is_gone(void *ctx)
+{
+    atomic_fetch_add(&t.looks, 1);
+    return atomic_load(&t.is_gone);
+}
+
 static void begin_with(int (*start_it)(void *ctx, pid_t *pid))
 {
-    const struct notify_ways ways = {.wake = wake, .start = start_it};
+    const struct notify_ways ways = {.wake = wake, .start = start_it, .is_gone = is_gone};
     struct err err = {0};
     t.notify = notify_new(&ways);
     cr_assert(t.notify);
-    cr_assert_eq(notify_start(t.notify, &err), 0);
+    cr_assert_eq(notify_start(t.notify, t.mounts, &err), 0);
 }
 
 static void begin(void)
@@ -187,4 +195,29 @@ Test(starts, one_that_cannot_be_started_is_tried_again)
     notify_change(t.notify, BACKEND_STATE, 1, "one");
     cr_assert(until(&t.starts, 2));
     cr_assert(until(&t.wakes, 1));
+}
+
+/* A descriptor that always has something to say. */
+Test(starts, it_goes_when_the_tree_is_unmounted)
+{
+    struct replay_command c;
+    int ends[2];
+    cr_assert_eq(pipe(ends), 0);
+    close(ends[1]);
+    t.mounts = ends[0];
+    atomic_store(&t.is_gone, -EIO);
+    begin_with(start_process);
+    cr_assert(until(&t.looks, 10));
+    cr_expect_eq(kill(t.pid, 0), 0, "it may be there");
+    notify_change(t.notify, BACKEND_STATE, 1, "one");
+    cr_assert_eq(take(&c, 5000), 1);
+    atomic_store(&t.is_gone, 1);
+    cr_expect_eq(recv(atomic_load(&t.end), &c, sizeof c, 0), 0);
+    notify_change(t.notify, BACKEND_STATE, 2, "two");
+    cr_assert(until(&t.wakes, 2), "who polls is woken");
+    usleep(300000);
+    cr_expect_eq(atomic_load(&t.starts), 1);
+    int looks = atomic_load(&t.looks);
+    usleep(50000);
+    cr_expect_eq(atomic_load(&t.looks), looks, "it is gone for good");
 }
