@@ -125,12 +125,14 @@ static int vanish(int images, const struct replay_command *c)
     return unlinkat(images, c->name, AT_REMOVEDIR);
 }
 
-/* For who watches such a file itself. */
+/* For who watches such a file, or snapshots/, itself. */
 static int gone(int root)
 {
     int folder CLEANUP_CLOSE = open_folder(root, REPLAY_GONE_DIR);
     for (size_t i = 0; folder >= 0 && i < ARRAY_SIZE(values); i++)
         (void)unlinkat(folder, tree_rows[values[i].node].name, 0);
+    if (folder >= 0)
+        (void)unlinkat(folder, tree_rows[TREE_SNAPSHOTS].name, AT_REMOVEDIR);
     return folder < 0 ? -1 : 0;
 }
 

@@ -24,8 +24,8 @@ enum replay_kind {
     REPLAY_LINK,   /* symlink rootfs */
     REPLAY_UNLINK, /* unlink rootfs */
     REPLAY_MODIFY, /* open, write, close each of files */
-    REPLAY_VANISH, /* unlink each file, then rmdir images/NAME */
-    REPLAY_GONE,   /* the folder has told of itself: unlink the files below REPLAY_GONE_DIR */
+    REPLAY_VANISH, /* remove each file and snapshots/, then rmdir images/NAME */
+    REPLAY_GONE,   /* the folder has told of itself: remove what is below REPLAY_GONE_DIR */
 };
 
 /* Where only this process finds the files of an image whose folder is no more. */

@@ -49,8 +49,10 @@ succeeds write "$mnt/ctl/activate" 'web\n'
 wait_state web ACTIVE
 tells web/state= web/rootfs+ web/state=
 
+watch_images "$work/folder" "$mnt/images/web/snapshots"
 succeeds write "$mnt/ctl/remove" 'web\n'
 tells web/rootfs- web/state- web/progress- web/error- web/info- web/snapshots- web-
+is "what the watcher of snapshots/ is told" "$(cat "$work/folder.raw")" "$mnt/images/web/snapshots/ DELETE_SELF"
 
 # What fails.
 hold DOWNLOADING
@@ -80,9 +82,11 @@ inotifywait -m -e modify,delete_self --format '%e' "$mnt/images/web/state" >"$wo
     2>"$work/file.err" &
 in_background $!
 eventually 10 grep -q '^Watches established' "$work/file.err"
+watch_images "$work/folder" "$mnt/images/web/snapshots"
 rmdir "$mnt/images/web"
 tells web-
 eventually 5 grep -qx DELETE_SELF "$work/file.raw"
+eventually 5 grep -q DELETE_SELF "$work/folder.raw"
 rmdir "$mnt/images/bad"
 tells bad-
 [ ! -e "$mnt/.gone" ] || fail "what the files' end is told through can be seen"

@@ -33,7 +33,7 @@ sits()
     read -r -t 10 said <&"${sitter[0]}" || fail "who sits there says nothing"
     matches "what who sits there finds" "$said" "$*"
 }
-files=error,info,progress,rootfs,state
+files=error,info,progress,rootfs,snapshots,state
 
 # New.
 hold_events
