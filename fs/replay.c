@@ -106,10 +106,13 @@ static int modify_each(int folder, unsigned files)
     return r;
 }
 
-static void unlink_each(int folder, bool rootfs)
+/* The link first, as when its going is told by itself. */
+static void empty(int folder, bool rootfs)
 {
+    if (rootfs)
+        (void)unlinkat(folder, tree_rows[TREE_ROOTFS].name, 0);
     for (enum tree_node n = TREE_NONE + 1; n < TREE_NODES; n++)
-        if (tree_rows[n].parent == TREE_IMAGE && tree_rows[n].name && (n != TREE_ROOTFS || rootfs))
+        if (tree_rows[n].parent == TREE_IMAGE && tree_rows[n].name && n != TREE_ROOTFS)
             (void)unlinkat(folder, tree_rows[n].name,
                            S_ISDIR(tree_rows[n].mode) ? AT_REMOVEDIR : 0);
 }
@@ -119,7 +122,7 @@ static int vanish(int images, const struct replay_command *c)
 {
     int folder = open_folder(images, c->name);
     if (folder >= 0) {
-        unlink_each(folder, c->rootfs);
+        empty(folder, c->rootfs);
         close(folder);
     }
     return unlinkat(images, c->name, AT_REMOVEDIR);

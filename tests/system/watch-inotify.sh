@@ -82,11 +82,11 @@ inotifywait -m -e modify,delete_self --format '%e' "$mnt/images/web/state" >"$wo
     2>"$work/file.err" &
 in_background $!
 eventually 10 grep -q '^Watches established' "$work/file.err"
-watch_images "$work/folder" "$mnt/images/web/snapshots"
+watch_images "$work/other" "$mnt/images/web/snapshots"
 rmdir "$mnt/images/web"
 tells web-
 eventually 5 grep -qx DELETE_SELF "$work/file.raw"
-eventually 5 grep -q DELETE_SELF "$work/folder.raw"
+eventually 5 grep -q DELETE_SELF "$work/other.raw"
 rmdir "$mnt/images/bad"
 tells bad-
 [ ! -e "$mnt/.gone" ] || fail "what the files' end is told through can be seen"
