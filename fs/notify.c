@@ -31,6 +31,7 @@ struct notify {
     struct lock lock; /* guards what follows */
     struct slots slots;
     struct replay_command current;
+    size_t rmdirs; /* of users, under way: until they are answered nobody else can use images/ */
     bool stopping;
     bool mute; /* inotify is not told */
 
@@ -40,8 +41,9 @@ struct notify {
     int mounts; /* see notify_start; -1 once the tree is unmounted */
     pid_t pid;  /* to be reaped; 0: none */
     int commands;
-    bool busy;          /* it is at the current command */
-    int64_t answer_due; /* monotonic ms, as all of these; while busy */
+    bool busy;                    /* it is at the current command */
+    struct replay_command unsent; /* the last one, if it was not taken: for the next replayer */
+    int64_t answer_due;           /* monotonic ms, as all of these; while busy */
     int64_t next_start, started_at, again;
     int64_t look_due; /* at the mount, INT64_MAX: when mounts says so */
 };
@@ -95,12 +97,14 @@ void notify_change(struct notify *n, unsigned changes, uint64_t id, const char *
 void notify_rmdir_begins(struct notify *n, uint64_t id, const char *name)
 {
     LOCK_SCOPE(&n->lock);
+    n->rmdirs++;
     slots_rmdir_begins(&n->slots, id, name);
 }
 
 void notify_rmdir_ended(struct notify *n, uint64_t id, bool removed)
 {
     lock_take(&n->lock);
+    n->rmdirs--;
     slots_rmdir_ended(&n->slots, id, removed);
     lock_release(&n->lock);
     wake_thread(n);
@@ -118,16 +122,26 @@ bool notify_is_replayer(struct notify *n, pid_t caller, struct replay_command *c
 
 /* --- the replayer */
 
+/* As long as it is not reaped, nobody else has its number. */
+static bool has_ended(pid_t pid)
+{
+    siginfo_t info = {0};
+    int r = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT);
+    return r < 0 ? errno == ECHILD : info.si_pid == pid;
+}
+
 static bool reap_until(struct notify *n, int64_t deadline)
 {
     while (n->pid > 0) {
-        pid_t r = waitpid(n->pid, NULL, WNOHANG);
-        if (r == n->pid || (r < 0 && errno == ECHILD))
+        if (has_ended(n->pid)) {
+            atomic_store(&n->replayer, 0);
+            (void)waitpid(n->pid, NULL, WNOHANG);
             n->pid = 0;
-        else if (text_monotonic_ms() >= deadline)
+        } else if (text_monotonic_ms() >= deadline) {
             return false;
-        else
+        } else {
             nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        }
     }
     return true;
 }
@@ -193,6 +207,18 @@ static void heed_answer(struct notify *n, unsigned char num)
     go_without(n);
 }
 
+/* It may wait as a user's rmdir does, for as long as that takes. */
+static void heed_silence(struct notify *n)
+{
+    lock_take(&n->lock);
+    bool waits = n->rmdirs > 0;
+    lock_release(&n->lock);
+    if (waits)
+        n->answer_due = text_monotonic_ms() + NOTIFY_HANG_MS;
+    else
+        replace_replayer(n, "hangs");
+}
+
 static void take_answer(struct notify *n)
 {
     unsigned char num;
@@ -200,7 +226,7 @@ static void take_answer(struct notify *n)
     if (r == 1)
         heed_answer(n, num);
     else if (r < 0 && errno == EAGAIN && n->busy && text_monotonic_ms() >= n->answer_due)
-        replace_replayer(n, "hangs");
+        heed_silence(n);
     else if (r == 0 || (errno != EAGAIN && errno != EINTR))
         replace_replayer(n, "has ended");
 }
@@ -211,10 +237,12 @@ static void send_command(struct notify *n, const struct replay_command *c)
     lock_take(&n->lock);
     n->current = *c;
     lock_release(&n->lock);
-    if (send(n->commands, c, sizeof *c, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof *c)
+    if (send(n->commands, c, sizeof *c, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof *c) {
         n->busy = true;
-    else
+    } else {
+        n->unsent = *c;
         replace_replayer(n, "takes no command");
+    }
     n->answer_due = text_monotonic_ms() + NOTIFY_HANG_MS;
 }
 
@@ -240,6 +268,11 @@ static bool wake_pollers(struct notify *n)
 
 static bool next_command(struct notify *n, struct replay_command *c)
 {
+    if (n->unsent.kind != REPLAY_NONE) {
+        *c = n->unsent;
+        n->unsent.kind = REPLAY_NONE;
+        return true;
+    }
     LOCK_SCOPE(&n->lock);
     return slots_take_command(&n->slots, c);
 }

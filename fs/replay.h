@@ -20,6 +20,7 @@
 #define REPLAY_NAME "imgstorefs-watch" /* argv[0] */
 
 enum replay_kind {
+    REPLAY_NONE,   /* nothing, of one that is to end: no call of its is anyone else's */
     REPLAY_APPEAR, /* mkdir images/NAME */
     REPLAY_LINK,   /* symlink rootfs */
     REPLAY_UNLINK, /* unlink rootfs */
@@ -32,7 +33,7 @@ enum replay_kind {
 #define REPLAY_GONE_DIR ".gone"
 
 struct replay_command {
-    uint64_t id; /* of the image, never 0 */
+    uint64_t id; /* of the image; 0 of REPLAY_NONE */
     enum replay_kind kind;
     unsigned files; /* MODIFY: BACKEND_STATE, _ERROR, _PROGRESS */
     bool rootfs;    /* VANISH: it was there */

@@ -144,6 +144,19 @@ Test(notify, a_replayer_that_hangs_is_replaced)
     cr_assert_eq(take(&c, 5000), 2);
 }
 
+/* It stands where the rmdir holds the lock. */
+Test(notify, a_replayer_that_waits_for_a_users_rmdir_is_waited_for)
+{
+    struct replay_command c;
+    notify_rmdir_begins(t.notify, 7, "seven");
+    notify_change(t.notify, BACKEND_STATE, 1, "one");
+    cr_assert_eq(take(&c, 5000), 1);
+    usleep((NOTIFY_HANG_MS + 500) * 1000);
+    cr_expect_eq(atomic_load(&t.starts), 1);
+    notify_rmdir_ended(t.notify, 7, false);
+    cr_assert(until(&t.starts, 2), "then it hangs");
+}
+
 Test(notify, what_may_not_be_done_is_not_tried_again)
 {
     struct replay_command c;
@@ -181,6 +194,35 @@ Test(starts, the_replayer_is_known_by_its_number)
     notify_stop(t.notify);
     cr_expect_not(notify_is_replayer(t.notify, t.pid, &seen));
     cr_expect(kill(t.pid, 0) < 0 && errno == ESRCH, "it is reaped");
+}
+
+/* Once. */
+static int start_stopped(void *ctx, pid_t *pid)
+{
+    if (atomic_load(&t.starts) > 0)
+        return -EAGAIN;
+    t.pid = fork();
+    if (t.pid == 0)
+        for (;;)
+            pause();
+    return start(ctx, pid);
+}
+
+Test(starts, one_that_is_to_end_has_nothing_to_do_as_long_as_it_lives)
+{
+    struct replay_command c, seen = {.kind = REPLAY_VANISH};
+    begin_with(start_stopped);
+    cr_assert(until(&t.starts, 1));
+    cr_assert_eq(kill(t.pid, SIGSTOP), 0);
+    notify_change(t.notify, BACKEND_STATE, 5, "five");
+    cr_assert_eq(take(&c, 5000), 5);
+    close(atomic_load(&t.end));
+    bool known = true;
+    for (int i = 0; i < 5000 && (known = notify_is_replayer(t.notify, t.pid, &seen)) &&
+                    seen.kind != REPLAY_NONE;
+         i++)
+        usleep(100);
+    cr_expect(!known || seen.kind == REPLAY_NONE, "known %d, kind %d", known, seen.kind);
 }
 
 static int start_none(void *ctx, pid_t *pid)
