@@ -6,6 +6,7 @@
 #include "engine/snap.h"
 #include "stages/snapshot/snapshot.h"
 #include "store/removals.h"
+#include "store/snapshots.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -192,6 +193,8 @@ static int write_removal(struct engine *e, void *ctx, struct err *err)
     int r = news_add(e, &row, image->state, FSM_GONE, now, err);
     if (r == 0)
         r = removals_add(e->db, row.name, now, err);
+    if (r == 0) /* what is left of those that could not be made */
+        r = snapshots_delete_all(e->db, image->id, err);
     return r < 0 ? r : images_delete(e->db, row.id, err);
 }
 

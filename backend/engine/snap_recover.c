@@ -10,14 +10,20 @@
 #include <fcntl.h>
 #include <string.h>
 
+/* What a failure has left of one that never was can outlast its image: it goes. */
 static int load(void *ctx, const struct snapshots_row *row)
 {
     struct engine *e = ctx;
+    struct err err = {0};
     const struct image *image = registry_get(e->registry, (uint64_t)row->image);
     bool answered = strcmp(row->state, snaps_state_word(SNAP_ACTIVE)) == 0;
-    if (row->number <= 0 || !image || !paths_name_valid(row->id, strlen(row->id)) ||
+    if (row->number <= 0 || !paths_name_valid(row->id, strlen(row->id)) ||
         (!answered && strcmp(row->state, snaps_state_word(SNAP_ACTIVATING)) != 0))
         return -EINVAL;
+    if (!image) {
+        (void)snapshots_delete(e->db, (uint64_t)row->number, &err); /* else the next start does */
+        return 0;
+    }
     struct snap *s =
         snaps_new((uint64_t)row->number, image->id, image->name, row->id, row->created);
     if (!s)

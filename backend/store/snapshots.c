@@ -66,9 +66,19 @@ int snapshots_rename(struct db *db, uint64_t number, const char *id, struct err 
     return set_text(db, QUERY_SNAPSHOT_RENAME, number, id, err);
 }
 
-int snapshots_delete(struct db *db, uint64_t number, struct err *err)
+static int delete_of(struct db *db, enum query q, uint64_t number, struct err *err)
 {
-    sqlite3_stmt *s = db_query(db, QUERY_SNAPSHOT_DELETE);
+    sqlite3_stmt *s = db_query(db, q);
     sqlite3_bind_int64(s, 1, (sqlite3_int64)number);
     return db_run(db, s, err);
+}
+
+int snapshots_delete(struct db *db, uint64_t number, struct err *err)
+{
+    return delete_of(db, QUERY_SNAPSHOT_DELETE, number, err);
+}
+
+int snapshots_delete_all(struct db *db, uint64_t image, struct err *err)
+{
+    return delete_of(db, QUERY_SNAPSHOTS_DELETE, image, err);
 }

@@ -19,10 +19,13 @@ int snapshots_each(struct db *db, int (*each)(void *ctx, const struct snapshots_
 /* The highest number that a row ever had; 0: there never was one. */
 int snapshots_last(struct db *db, uint64_t *number, struct err *err);
 
-/* Within a transaction. What is left of one of the same image and id gives way to an insert. */
+/* Within a transaction. What is left of one of the same image and id gives way to an insert, and to
+ * a rename. */
 int snapshots_insert(struct db *db, const struct snapshots_row *row, struct err *err);
 int snapshots_set_state(struct db *db, uint64_t number, const char *state, struct err *err);
 int snapshots_rename(struct db *db, uint64_t number, const char *id, struct err *err);
 int snapshots_delete(struct db *db, uint64_t number, struct err *err);
+/* All of that image. */
+int snapshots_delete_all(struct db *db, uint64_t image, struct err *err);
 
 #endif

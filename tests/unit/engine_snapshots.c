@@ -246,7 +246,7 @@ Test(snapshots, layers_that_the_database_does_not_know_of)
 Test(snapshots, rows_that_make_no_sense_are_refused)
 {
     world_close(&w, false);
-    sql("INSERT INTO snapshots VALUES (1, 99, 'a', 'ACTIVE', 0)");
+    sql("INSERT INTO snapshots VALUES (1, 99, 'a', 'GONE', 0)");
     cr_assert_lt(world_open(&w), 0);
     cr_assert(strstr(w.err.text, "a snapshot that makes no sense"), "%s", w.err.text);
     sql("DELETE FROM snapshots");
@@ -298,6 +298,16 @@ Test(snapshots, that_cannot_be_mounted_are_FAILED_and_come_back)
     cr_assert(shell("rm -rf overlays/.snap/1/work && touch overlays/.snap/1/work"));
     start();
     cr_assert(becomes("a", "FAILED"), "%s", state("a"));
+Test(snapshots, rows_of_an_image_that_was_removed_go)
+{
+    world_close(&w, false);
+    sql("INSERT INTO snapshots VALUES (1, 99, 'a', 'ACTIVATING', 0), (2, 99, 'b', 'ACTIVE', 0)");
+    start();
+    world_close(&w, false);
+    sql("CREATE TEMP TABLE none (n CHECK (n = 0)); INSERT INTO none SELECT count(*) FROM "
+        "snapshots");
+}
+
     cr_assert(world_wait(&w, "web", "ACTIVE"));
     cr_assert_str_eq(state("a"), "FAILED");
     DO(BACKEND_RESET, "a", NULL);

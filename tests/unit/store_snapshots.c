@@ -93,12 +93,22 @@ Test(snapshots, a_left_over_row_gives_way)
     rows_are("2 7 a ACTIVATING 1002\n");
 }
 
-Test(snapshots, two_of_an_image_do_not_share_a_name)
+Test(snapshots, nor_of_a_rename)
 {
     insert(1, 7, "a");
     insert(2, 7, "b");
-    cr_assert_lt(snapshots_rename(db, 2, "a", &err), 0);
-    rows_are("1 7 a ACTIVATING 1001\n2 7 b ACTIVATING 1002\n");
+    insert(3, 8, "a");
+    cr_assert_eq(snapshots_rename(db, 2, "a", &err), 0, "%s", err.text);
+    rows_are("2 7 a ACTIVATING 1002\n3 8 a ACTIVATING 1003\n");
+}
+
+Test(snapshots, all_of_an_image_go)
+{
+    insert(1, 7, "a");
+    insert(2, 8, "a");
+    insert(3, 7, "b");
+    cr_assert_eq(snapshots_delete_all(db, 7, &err), 0, "%s", err.text);
+    rows_are("2 8 a ACTIVATING 1002\n");
 }
 
 static int stop_at_two(void *ctx, const struct snapshots_row *row)
