@@ -91,6 +91,7 @@ struct engine {
     _Atomic int64_t owed_until; /* monotonic ms, when that is no longer waited for */
     uint64_t next_snap;         /* the next snapshot's number */
     uint64_t first_snap;        /* the first one that the database had not given out at the start */
+    bool snaps_stuck;           /* there is a layer that no number may go past */
     int64_t remounting;         /* snapshots that are being mounted again */
     bool measuring;             /* a walk through their layers is under way */
     int64_t next_measure;       /* when the next one may begin */

@@ -35,7 +35,10 @@ static void see_mount(void *ctx, const char *name)
 {
     struct engine *e = ctx;
     struct image *image = registry_named(e->registry, name);
-    struct snap *snap = snaps_get(e->snaps, paths_snapshot_number(name));
+    uint64_t number = paths_snapshot_number(name);
+    struct snap *snap = snaps_get(e->snaps, number);
+    if (number >= e->next_snap) /* one whose layer was kept aside while it was in use */
+        e->next_snap = number + 1;
     if (image)
         image->mounted = true;
     if (snap)

@@ -165,6 +165,10 @@ static void make(struct engine *e, struct request *request)
         r = check_free(e, image, c->snapshot, &err);
     if (r == 0)
         r = check_image(image, &err);
+    if (r == 0 && e->snaps_stuck)
+        r = err_set(&err, ERR_IO, EIO,
+                    "the layer of a snapshot that is not known could not be kept aside: see the "
+                    "log, and start the daemon again");
     if (r == 0 &&
         !(s = snaps_new(e->next_snap++, image->id, image->name, c->snapshot, text_now_ms())))
         r = err_sys(&err, ENOMEM, "cannot hold the snapshot");

@@ -150,12 +150,11 @@ static bool is_empty(const struct paths *p, const char *name)
 
 /* A number that the database has given out and has no row of is a snapshot's that was removed. Of
  * any other one it does not know: it was brought back from a backup, or has lost its last commits.
- */
-static int take_layer(struct engine *e, const char *name, uint64_t number, struct err *err)
+ * It is kept aside also while someone writes to it, who does not notice: the next start would take
+ * it for a removed one's, as numbers have gone past it. Where that fails none are given out. */
+static int keep_layer(struct engine *e, const char *name, struct err *err)
 {
     char kept[PATHS_FILE_MAX];
-    if (number < e->first_snap || is_empty(&e->paths, name))
-        return paths_discard(e->paths.snap_layers, name, err);
     int r = paths_keep_aside(e->paths.snap_layers, name, kept, err);
     if (r == 0)
         log_warn(NULL,
@@ -175,8 +174,14 @@ static void take_orphan(struct engine *e, const char *name)
         return;
     if (number >= e->next_snap)
         e->next_snap = number + 1;
-    if (e->settings.snapshot->unmount(&e->paths, place, "", POLICY_STRICT, &err) < 0 ||
-        take_layer(e, name, number, &err) < 0)
+    int r = e->settings.snapshot->unmount(&e->paths, place, "", POLICY_STRICT, &err);
+    if (number >= e->first_snap && (r < 0 || !is_empty(&e->paths, name))) {
+        r = keep_layer(e, name, &err);
+        e->snaps_stuck = e->snaps_stuck || r < 0;
+    } else if (r == 0) {
+        r = paths_discard(e->paths.snap_layers, name, &err);
+    }
+    if (r < 0)
         log_failure(NULL, &err, "the layer %s of a snapshot that is not known stays: %s", place,
                     err.text);
 }

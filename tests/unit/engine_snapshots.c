@@ -3,6 +3,7 @@
 #include "store/paths.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <string.h>
@@ -266,6 +267,28 @@ Test(snapshots, of_an_image_that_was_lost)
 
 /* One that is in line to be mounted again, and cannot be yet, can be removed. */
 Test(snapshots, one_that_waits_for_its_image_can_be_removed)
+/* Nor while someone has a file of it open: later starts must not take it for a removed one's. */
+Test(snapshots, a_layer_not_known_of_that_is_in_use)
+{
+    char path[128];
+    MAKE("a");
+    snprintf(path, sizeof path, "%s/active/.snap/1/mine", w.store);
+    int fd CLEANUP_CLOSE = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    cr_assert_geq(fd, 0);
+    world_close(&w, true);
+    sql("DELETE FROM snapshots; UPDATE sqlite_sequence SET seq = 0 WHERE name = 'snapshots'");
+    start();
+    cr_assert(shell("test -e overlays/.snap/.kept-1-1/upper/mine"));
+    world_close(&w, true);
+    start();
+    MAKE("b");
+    cr_assert(shell("test -e active/.snap/1/mine && test -d overlays/.snap/2/upper"));
+    close(steal_fd(fd));
+    world_close(&w, false);
+    start();
+    cr_assert(shell("test -e overlays/.snap/.kept-1-1/upper/mine"));
+}
+
 {
     MAKE("a");
     world_close(&w, false);
