@@ -245,7 +245,7 @@ static void finish_remount(struct engine *e, struct snap *s, int status, const s
     if (status == 0) {
         snaps_set_state(e->snaps, s, SNAP_ACTIVE);
         log_info(s->image_name, "snapshot %s is mounted again", s->id);
-    } else if (image && (snap_is_mountable(image) || image->state == FSM_FAILED)) {
+    } else if (!s->waits && image && (snap_is_mountable(image) || image->state == FSM_FAILED)) {
         snaps_set_state(e->snaps, s, SNAP_FAILED);
         log_failure(s->image_name, err, "snapshot %s cannot be mounted: %s", s->id, err->text);
     }
