@@ -89,6 +89,8 @@ static int plan_line(struct engine *e, const struct backend_fetch *line, struct 
         int r = check_same(p->image ? p->image : earlier->made, line, err);
         if (r < 0 || earlier || p->image->state != FSM_FAILED)
             return r;
+        if ((r = command_refuse_busy(p->image, err)) < 0)
+            return r;
         p->retried = transition_prepare(e, p->image, FSM_EV_RETRY, &p->retry);
         p->retry.next.url = (char *)line->url;
         p->retry.next.attempts = 0;

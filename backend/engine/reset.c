@@ -74,6 +74,8 @@ void reset_image_finished(struct engine *e, struct image *image, struct job *job
     }
     work_notify(e, registry_hide_rootfs(e->registry, image->id, false), image->id, image->name);
     log_info(image->name, "reset");
+    if (!image->due)
+        work_resume(e, image);
     request_reply(steal_ptr(image->waits), NULL);
     chores_sweep(e, NULL);
 }

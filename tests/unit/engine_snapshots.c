@@ -186,6 +186,29 @@ Test(snapshots, commands_at_once)
     cr_assert_eq(count, 0);
 }
 
+static void note_answer(void *ctx, const struct err *err, size_t line)
+{
+    atomic_store((atomic_int *)ctx, 1 + err->num);
+}
+
+/* The reset is under way when the retry comes: which is refused then, and else goes its way. */
+Test(snapshots, a_reset_and_a_retry_at_once)
+{
+    cr_assert_eq(world_fetch(&w, world_archive(&w, "404", 1), w.sha256[1], "bad"), 0);
+    cr_assert(world_wait(&w, "bad", "FAILED"));
+    for (int i = 0; i < 20; i++) {
+        atomic_int done = 0;
+        struct backend_command c = {.kind = BACKEND_RESET, .name = "bad"};
+        backend_submit(w.backend, &c, note_answer, &done);
+        int r = world_fetch(&w, world_archive(&w, "404", 1), w.sha256[1], "bad");
+        cr_assert(r == 0 || r == EBUSY, "%s", w.err.text);
+        while (!done)
+            usleep(1000);
+        cr_assert_eq(done, 1);
+        cr_assert(world_wait(&w, "bad", "FAILED"), "%s", world_state(&w, "bad"));
+    }
+}
+
 /* --- starts */
 
 Test(snapshots, are_adopted_or_mounted_again)
@@ -244,29 +267,6 @@ Test(snapshots, layers_that_the_database_does_not_know_of)
     cr_assert(strstr(health.data, "overlays/.snap/.kept-"), "%s", health.data);
 }
 
-Test(snapshots, rows_that_make_no_sense_are_refused)
-{
-    world_close(&w, false);
-    sql("INSERT INTO snapshots VALUES (1, 99, 'a', 'GONE', 0)");
-    cr_assert_lt(world_open(&w), 0);
-    cr_assert(strstr(w.err.text, "a snapshot that makes no sense"), "%s", w.err.text);
-    sql("DELETE FROM snapshots");
-}
-
-/* The image is fetched anew, and its snapshots are mounted once it is there. */
-Test(snapshots, of_an_image_that_was_lost)
-{
-    MAKE("a");
-    cr_assert(shell("echo x >active/.snap/1/mine"));
-    world_close(&w, false);
-    cr_assert(shell("rm -rf images/*"));
-    start();
-    cr_assert(becomes("a", "ACTIVE"), "%s", state("a"));
-    cr_assert(shell("test -e active/.snap/1/mine && test -e active/.snap/1/etc/number"));
-}
-
-/* One that is in line to be mounted again, and cannot be yet, can be removed. */
-Test(snapshots, one_that_waits_for_its_image_can_be_removed)
 /* Nor while someone has a file of it open: later starts must not take it for a removed one's. */
 Test(snapshots, a_layer_not_known_of_that_is_in_use)
 {
@@ -289,6 +289,39 @@ Test(snapshots, a_layer_not_known_of_that_is_in_use)
     cr_assert(shell("test -e overlays/.snap/.kept-1-1/upper/mine"));
 }
 
+Test(snapshots, rows_that_make_no_sense_are_refused)
+{
+    world_close(&w, false);
+    sql("INSERT INTO snapshots VALUES (1, 99, 'a', 'GONE', 0)");
+    cr_assert_lt(world_open(&w), 0);
+    cr_assert(strstr(w.err.text, "a snapshot that makes no sense"), "%s", w.err.text);
+    sql("DELETE FROM snapshots");
+}
+
+Test(snapshots, rows_of_an_image_that_was_removed_go)
+{
+    world_close(&w, false);
+    sql("INSERT INTO snapshots VALUES (1, 99, 'a', 'ACTIVATING', 0), (2, 99, 'b', 'ACTIVE', 0)");
+    start();
+    world_close(&w, false);
+    sql("CREATE TEMP TABLE none (n CHECK (n = 0)); INSERT INTO none SELECT count(*) FROM "
+        "snapshots");
+}
+
+/* The image is fetched anew, and its snapshots are mounted once it is there. */
+Test(snapshots, of_an_image_that_was_lost)
+{
+    MAKE("a");
+    cr_assert(shell("echo x >active/.snap/1/mine"));
+    world_close(&w, false);
+    cr_assert(shell("rm -rf images/*"));
+    start();
+    cr_assert(becomes("a", "ACTIVE"), "%s", state("a"));
+    cr_assert(shell("test -e active/.snap/1/mine && test -e active/.snap/1/etc/number"));
+}
+
+/* One that is in line to be mounted again, and cannot be yet, can be removed. */
+Test(snapshots, one_that_waits_for_its_image_can_be_removed)
 {
     MAKE("a");
     world_close(&w, false);
@@ -321,16 +354,6 @@ Test(snapshots, that_cannot_be_mounted_are_FAILED_and_come_back)
     cr_assert(shell("rm -rf overlays/.snap/1/work && touch overlays/.snap/1/work"));
     start();
     cr_assert(becomes("a", "FAILED"), "%s", state("a"));
-Test(snapshots, rows_of_an_image_that_was_removed_go)
-{
-    world_close(&w, false);
-    sql("INSERT INTO snapshots VALUES (1, 99, 'a', 'ACTIVATING', 0), (2, 99, 'b', 'ACTIVE', 0)");
-    start();
-    world_close(&w, false);
-    sql("CREATE TEMP TABLE none (n CHECK (n = 0)); INSERT INTO none SELECT count(*) FROM "
-        "snapshots");
-}
-
     cr_assert(world_wait(&w, "web", "ACTIVE"));
     cr_assert_str_eq(state("a"), "FAILED");
     DO(BACKEND_RESET, "a", NULL);
