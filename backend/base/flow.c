@@ -268,6 +268,12 @@ void flow_break(struct flow *f, const struct err *err)
     make_due(f);
 }
 
+bool flow_is_broken(struct flow *f)
+{
+    LOCK_SCOPE(&f->flows->lock);
+    return f->broken;
+}
+
 int64_t flow_idle(struct flow *f)
 {
     LOCK_SCOPE(&f->flows->lock);

@@ -64,6 +64,8 @@ bool flow_cancel(struct flow *f, struct flow_read *r);
 /* Readers get that error from now on, at once; the maker gets no more room. */
 void flow_break(struct flow *f, const struct err *err);
 /* ms for which nobody has taken anything, nor waits for it. */
+/* Is there no more to be made? */
+bool flow_is_broken(struct flow *f);
 int64_t flow_idle(struct flow *f);
 /* It is idle, and has been for long, until someone reads again. */
 void flow_rest(struct flow *f);

@@ -12,6 +12,8 @@
 #define BLOCK ((int64_t)SPARSE_BLOCK)
 
 static struct sparse s;
+static struct flows *flows;
+static struct flow *flow;
 static int fd;
 static char room[128 << 10];
 
@@ -19,12 +21,16 @@ static void set_up(void)
 {
     fd = memfd_create("sparse", MFD_CLOEXEC);
     cr_assert_geq(fd, 0);
+    cr_assert(flows = flows_open());
+    cr_assert(flow = flow_new(flows));
 }
 
 static void tear_down(void)
 {
     close(fd);
     sparse_free(&s);
+    flow_free(flow);
+    flows_close(flows);
 }
 
 TestSuite(sparse, .init = set_up, .fini = tear_down, .timeout = 120);
@@ -39,7 +45,7 @@ static void put(int byte, int64_t at, int64_t end)
 static int find(int64_t size)
 {
     cr_assert_eq(ftruncate(fd, size), 0);
-    return sparse_find(&s, fd, size, room, sizeof room);
+    return sparse_find(&s, fd, size, room, sizeof room, flow);
 }
 
 static void is_extent(size_t i, int64_t at, int64_t end)
@@ -145,6 +151,16 @@ Test(sparse, zeros_and_holes_are_alike)
     cr_assert_eq(memcmp(map, s.map.data, sizeof map), 0);
 }
 
+Test(sparse, a_look_ends_once_nobody_wants_it)
+{
+    struct err err = {.num = EIO};
+    put('x', 0, 2 * MiB);
+    flow_break(flow, &err);
+    cr_assert_eq(find(2 * MiB), -ECANCELED, "while it is looked for");
+    cr_assert_eq(find(8 * MiB), -ECANCELED);
+    cr_assert_eq(find(MiB), 0, "nothing is read");
+}
+
 /* A map cannot grow without end, and what is behind the last extent is there. */
 Test(sparse, a_map_is_bounded)
 {
@@ -164,5 +180,5 @@ Test(sparse, a_file_that_got_shorter_ends_in_a_hole)
 {
     put('x', 0, BLOCK);
     cr_assert_eq(ftruncate(fd, BLOCK), 0);
-    cr_assert_eq(sparse_find(&s, fd, 8 * MiB, room, sizeof room), 0, "it is filled up later");
+    cr_assert_eq(sparse_find(&s, fd, 8 * MiB, room, sizeof room, flow), 0, "it is filled up later");
 }

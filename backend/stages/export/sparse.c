@@ -16,13 +16,13 @@ static bool is_zero(const char *block, size_t n)
 
 /* Is any of the blocks that are looked at first zeros? A file that has got shorter is none of our
  * business here. */
-static int may_have_holes(int fd, int64_t size, char *room)
+static int may_have_holes(int fd, int64_t size, char *room, struct flow *flow)
 {
     for (int64_t at = 0; at < size; at += SPARSE_STEP) {
         size_t n = size - at < SPARSE_BLOCK ? (size_t)(size - at) : SPARSE_BLOCK;
         ssize_t got = io_pread(fd, room, n, at);
-        if (got < 0)
-            return (int)got;
+        if (got < 0 || flow_is_broken(flow))
+            return got < 0 ? (int)got : -ECANCELED;
         if ((size_t)got == n && is_zero(room, n))
             return 1;
     }
@@ -82,15 +82,16 @@ static int64_t skip_hole(int fd, int64_t at, int64_t size)
 }
 
 /* Returns where it has stopped, or -errno. */
-static int64_t scan_all(struct scan *scan, int fd, int64_t size, char *room, size_t n)
+static int64_t scan_all(struct scan *scan, int fd, int64_t size, char *room, size_t n,
+                        struct flow *flow)
 {
     int64_t at = 0;
     while (at < size && scan->sparse->count < SPARSE_EXTENTS && !scan->failed) {
         int64_t data = scan->hole >= 0 ? skip_hole(fd, at, size) : at;
         size_t want = size - data < (int64_t)n ? (size_t)(size - data) : n;
         ssize_t got = io_pread(fd, room, want, data);
-        if (got < 0)
-            return got;
+        if (got < 0 || flow_is_broken(flow))
+            return got < 0 ? got : -ECANCELED;
         memset(room + got, 0, want - (size_t)got);
         see(scan, room, want, data);
         at = data + (int64_t)want;
@@ -108,15 +109,15 @@ static void make_map(struct sparse *s)
     text_addn(&s->map, zeros, pax_padding((int64_t)s->map.len));
 }
 
-int sparse_find(struct sparse *s, int fd, int64_t size, void *room, size_t n)
+int sparse_find(struct sparse *s, int fd, int64_t size, void *room, size_t n, struct flow *flow)
 {
-    int r = size > SPARSE_STEP ? may_have_holes(fd, size, room) : 0;
+    int r = size > SPARSE_STEP ? may_have_holes(fd, size, room, flow) : 0;
     if (r <= 0)
         return r;
     struct scan scan = {.sparse = s, .hole = -1};
     s->count = 0;
     s->bytes = 0;
-    int64_t seen = scan_all(&scan, fd, size, room, n);
+    int64_t seen = scan_all(&scan, fd, size, room, n, flow);
     if (seen < 0)
         return (int)seen;
     if (seen == size)

@@ -6,6 +6,7 @@
 #ifndef EXPORT_SPARSE_H
 #define EXPORT_SPARSE_H
 
+#include "base/flow.h"
 #include "base/text.h"
 
 #include <stdbool.h>
@@ -35,9 +36,9 @@ struct sparse {
 };
 
 /* Looks at `size` bytes of a regular file; the file's position is lost. 1: it has holes, and *s
- * says where. 0: none that is worth it. Or -errno. `room` is for reading, a multiple of
- * SPARSE_BLOCK. */
-int sparse_find(struct sparse *s, int fd, int64_t size, void *room, size_t n);
+ * says where. 0: none that is worth it. Or -errno; -ECANCELED once the flow is broken off.
+ * `room` is for reading, a multiple of SPARSE_BLOCK. */
+int sparse_find(struct sparse *s, int fd, int64_t size, void *room, size_t n, struct flow *flow);
 
 void sparse_free(struct sparse *s);
 

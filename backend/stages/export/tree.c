@@ -123,9 +123,9 @@ static int put_sparse(struct tree *t, struct pax_entry *e, struct err *err)
 static int put_file(struct tree *t, struct pax_entry *e, struct err *err)
 {
     int64_t size = t->walk.st.st_size;
-    int r = sparse_find(&t->sparse, t->walk.fd, size, t->room, FLOW_PIECE);
+    int r = sparse_find(&t->sparse, t->walk.fd, size, t->room, FLOW_PIECE, t->flow);
     if (r < 0)
-        return fail(t, -r, err);
+        return r == -ECANCELED ? cancelled(err) : fail(t, -r, err);
     if (r > 0)
         return put_sparse(t, e, err);
     e->size = size;
