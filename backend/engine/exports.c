@@ -19,6 +19,7 @@ struct exports {
     pthread_cond_t ended;
     struct backend_export *first;
     size_t running;
+    size_t held; /* that have a flow */
     bool stopping;
 };
 
@@ -82,6 +83,7 @@ static void drop(struct backend_export *x)
     if (x->next)
         x->next->at = x->at;
     *x->at = x->next;
+    x->exports->held -= x->flow != NULL;
     flow_free(x->flow);
     free(x);
 }
@@ -245,9 +247,9 @@ static int begin(struct backend_export *x, struct err *err)
     struct exports *e = x->exports;
     if (e->stopping)
         return err_set(err, ERR_INTERRUPTED, EIO, "the daemon is stopping");
-    if (e->running >= EXPORTS_MAX)
+    if (e->held >= EXPORTS_MAX)
         return err_set(err, ERR_INTERNAL, EAGAIN,
-                       "%d exports are running, as many as may: wait until one of them ends",
+                       "%d exports are open, as many as may: wait until one of them is closed",
                        EXPORTS_MAX);
     int r = refuse_inactive(x, err);
     if (r < 0)
@@ -261,6 +263,7 @@ static int begin(struct backend_export *x, struct err *err)
     }
     x->running = true;
     e->running++;
+    e->held++;
     return 0;
 }
 

@@ -10,7 +10,7 @@
 #include "engine/registry.h"
 #include "engine/snaps.h"
 
-#define EXPORTS_MAX 64 /* that run at a time: each has a buffer of FLOW_SIZE */
+#define EXPORTS_MAX 64 /* that were begun and are open: each has a buffer of FLOW_SIZE */
 #define EXPORTS_IDLE_MS                                                                            \
     10000 /* without a reader that takes something: then it may be broken off                      \
            */

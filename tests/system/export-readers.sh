@@ -67,7 +67,7 @@ ends()
 readers 70
 is "what 70 readers read" "$said" "6 EAGAIN, 64 OK, "
 line=$(tail -n1 "$mnt/ctl/error_log")
-matches "error_log" "$line" "$time_re export/web\\.tar EAGAIN \"\" 64 exports are running.*"
+matches "error_log" "$line" "$time_re export/web\\.tar EAGAIN \"\" 64 exports are open.*"
 refused EBUSY deactivate 'web\n'
 tail -n1 "$mnt/ctl/error_log" | grep -q 'web is being exported' || fail "error_log says otherwise"
 end_readers
