@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,7 +27,7 @@ struct flow_read {
      * ECANCELED: it was cancelled before it was asked for. It must not block. */
     void (*answer)(struct flow_read *r, const void *data, size_t n, const struct err *err);
     struct flow_read *next; /* the flow's */
-    bool cancelled;         /* likewise; false at first */
+    atomic_bool cancelled;  /* likewise; false at first */
 };
 
 /* What all flows share, with its thread. NULL: no thread, or no memory. */
@@ -63,9 +64,9 @@ bool flow_cancel(struct flow *f, struct flow_read *r);
 
 /* Readers get that error from now on, at once; the maker gets no more room. */
 void flow_break(struct flow *f, const struct err *err);
-/* ms for which nobody has taken anything, nor waits for it. */
 /* Is there no more to be made? */
 bool flow_is_broken(struct flow *f);
+/* ms for which nobody has taken anything, nor waits for it. */
 int64_t flow_idle(struct flow *f);
 /* It is idle, and has been for long, until someone reads again. */
 void flow_rest(struct flow *f);

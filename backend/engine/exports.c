@@ -28,10 +28,10 @@ struct backend_export {
     uint64_t image, snapshot;  /* the latter 0: the image's own tree */
     char name[SNAP_TITLE_MAX]; /* NAME or NAME@ID */
     char mount[PATH_MAX];
-    struct flow *flow;  /* NULL: not begun */
-    bool running;       /* it has a thread … */
-    bool closed;        /* … which frees it */
-    atomic_bool broken; /* nobody wants more of it */
+    struct flow *_Atomic flow; /* NULL: not begun; written with the lock */
+    bool running;              /* it has a thread … */
+    bool closed;               /* … which frees it */
+    atomic_bool broken;        /* nobody wants more of it */
     struct backend_export *next, **at;
 };
 
@@ -279,15 +279,13 @@ void exports_read(struct backend_export *x, struct flow_read *r)
         flow_read(x->flow, r);
 }
 
+/* Without the lock: who holds it may wait for an answer to be given, which may wait for the caller.
+ * In this order: a read that is not seen to have a flow will see that it is cancelled. */
 bool exports_cancel(struct backend_export *x, struct flow_read *r)
 {
-    lock_take(&x->exports->lock);
+    atomic_store(&r->cancelled, true);
     struct flow *flow = x->flow;
-    lock_release(&x->exports->lock);
-    if (flow)
-        return flow_cancel(flow, r);
-    r->cancelled = true;
-    return false;
+    return flow && flow_cancel(flow, r);
 }
 
 void exports_rest(struct backend_export *x)
