@@ -29,6 +29,15 @@ static int check_same(const struct image *image, const struct backend_fetch *lin
     return image->removing ? command_refuse_busy(image, err) : 0;
 }
 
+/* A cleanup may have begun to take it away before the import was there to need it. */
+static int check_blob(const struct engine *e, const struct backend_fetch *line, struct err *err)
+{
+    int64_t size;
+    if (paths_find_blob(&e->paths, line->sha256, &size) != FORMAT_UNKNOWN)
+        return 0;
+    return err_set(err, ERR_IO, EIO, "a cleanup has taken the archive away; import it again");
+}
+
 static struct image *make_image(const struct engine *e, const struct backend_fetch *line)
 {
     int64_t now = text_now_ms();
@@ -97,8 +106,8 @@ static int plan_line(struct engine *e, const struct backend_fetch *line, struct 
         p->retry.next.wrong_digest = false;
         return 0;
     }
-    int r = refuse_layer(e, line->name, err);
-    if (r < 0)
+    int r = line->imported ? check_blob(e, line, err) : 0;
+    if (r < 0 || (r = refuse_layer(e, line->name, err)) < 0)
         return r;
     p->made = make_image(e, line);
     return p->made ? 0 : err_sys(err, ENOMEM, "cannot hold the image");

@@ -91,7 +91,8 @@ int import_end(struct backend_import *i, enum format format, bool unpacked, stru
 
 /* --- what is left */
 
-/* Another import may be about to need the very same. */
+/* Another import may be about to need the very same. A blob that has no second name was there
+ * before: a cache. */
 void import_refused(struct engine *e, const char *sha256)
 {
     char blob[PATHS_FILE_MAX];
@@ -100,7 +101,9 @@ void import_refused(struct engine *e, const char *sha256)
         return;
     enum format format = paths_find_blob(&e->paths, sha256, &size);
     paths_blob(blob, sha256, format);
-    if (format != FORMAT_UNKNOWN)
+    if (format != FORMAT_UNKNOWN && fstatat(e->paths.blobs, blob, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        st.st_nlink > 1)
+    struct stat st;
         paths_discard(e->paths.blobs, blob, NULL);
     (void)chores_unwanted(e, sha256, e->config->policy);
     chores_sweep(e, NULL);

@@ -352,6 +352,59 @@ Test(import, names_that_are_none_or_taken)
     cr_assert_neq(access(blob, F_OK), 0, "its blob is nobody's");
 }
 
+/* The blob was there before anyone imported it. */
+Test(import, a_refused_one_leaves_what_was_cached)
+{
+    char blob[192];
+    start();
+    snprintf(blob, sizeof blob, "%s/blobs/%s.tar.gz", w.store, w.sha256[1]);
+    int fd CLEANUP_CLOSE = open(blob, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    cr_assert_eq(io_write(fd, archive, size), 0);
+    struct backend_import *i = begin("web");
+    cr_assert_eq(write_piece(i, 0, size), 0);
+    cr_assert_eq(world_fetch(&w, world_archive(&w, "ok", 0), w.sha256[0], "web"), 0);
+    cr_assert_eq(flush(i, ME), EEXIST);
+    cr_assert_eq(release(i), 0);
+    cr_nothing_left();
+    cr_assert_eq(access(blob, F_OK), 0);
+}
+
+Test(import, without_its_blob_there_is_no_image)
+{
+    struct backend_fetch line = {.url = "import:", .name = "web", .imported = true, .size = 1};
+    start();
+    strcpy(line.sha256, w.sha256[1]);
+    struct backend_command c = {.kind = BACKEND_FETCH, .lines = &line, .count = 1};
+    cr_assert_eq(world_submit(&w, &c, &w.err, NULL), EIO);
+    cr_assert_str_eq(world_state(&w, "web"), "");
+}
+
+/* Whatever the stop comes upon: an image that is whole, or nothing. */
+Test(import, a_stop_at_the_end_leaves_nothing_or_all)
+{
+    char blob[192];
+    snprintf(blob, sizeof blob, "%s/blobs/%s.tar.gz", w.store, w.sha256[1]);
+    for (useconds_t us = 0; us < 20000; us += 500) {
+        start();
+        struct backend_import *i = begin("web");
+        cr_assert_eq(write_piece(i, 0, size), 0);
+        listen();
+        backend_import_flush(i, ME, hear, &said);
+        usleep(us);
+        backend_stop(w.backend);
+        int r = heard();
+        world_close(&w, false);
+        start();
+        bool there = *world_state(&w, "web");
+        cr_assert(there || r != 0);
+        cr_assert(there || access(blob, F_OK) < 0, "after %u us", us);
+        if (there)
+            cr_assert_eq(world_do(&w, BACKEND_REMOVE, "web"), 0, "%s", w.err.text);
+        world_close(&w, false);
+        (void)unlink(blob);
+    }
+}
+
 Test(import, so_many_at_a_time)
 {
     struct backend_import *all[16];
