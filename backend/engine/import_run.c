@@ -7,6 +7,7 @@
 #include "stages/unpack/ahead.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 
@@ -140,7 +141,7 @@ static int begin(struct backend_import *i, struct err *err)
                                 .cancel_fd = i->cancel,
                                 .progress = no_progress};
     i->begun = true;
-    return intake_open(&i->in, &e->paths, name, "the import", err);
+    return intake_open(&i->in, &e->paths, name, O_EXCL, "the import", err);
 }
 
 static int check_write(const struct backend_import *i, const struct import_op *op, struct err *err)

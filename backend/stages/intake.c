@@ -14,8 +14,8 @@ static int intake_err(const struct intake *in, int num, const char *verb, struct
     return err_sys(err, num, "cannot %s %s", verb, in->what);
 }
 
-int intake_open(struct intake *in, const struct paths *paths, const char *name, const char *what,
-                struct err *err)
+int intake_open(struct intake *in, const struct paths *paths, const char *name, int excl,
+                const char *what, struct err *err)
 {
     struct stat st;
     *in = (struct intake){.paths = paths, .what = what, .fd = -1};
@@ -24,8 +24,8 @@ int intake_open(struct intake *in, const struct paths *paths, const char *name, 
     in->buffer = malloc(INTAKE_BUFFER);
     if (!in->digest || !in->buffer)
         return err_set(err, ERR_INTERNAL, ENOMEM, "out of memory");
-    in->fd =
-        openat(paths->blobs, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    in->fd = openat(paths->blobs, name,
+                    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | excl, 0600);
     if (in->fd < 0 || fstat(in->fd, &st) < 0)
         return intake_err(in, errno, "open", err);
     return S_ISREG(st.st_mode) ? 0 : intake_err(in, EINVAL, "open", err);

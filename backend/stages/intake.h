@@ -23,10 +23,10 @@ struct intake {
     int64_t begun; /* bytes whose way to the disk has been started */
 };
 
-/* Opens blobs/NAME, or makes it; what is in there is neither read nor hashed. `what` is borrowed.
- * intake_close() it also after a failure. */
-int intake_open(struct intake *in, const struct paths *paths, const char *name, const char *what,
-                struct err *err);
+/* Opens blobs/NAME, or makes it (with O_EXCL for excl, else 0: it must not be there); what is in
+ * there is neither read nor hashed. `what` is borrowed. intake_close() it also after a failure. */
+int intake_open(struct intake *in, const struct paths *paths, const char *name, int excl,
+                const char *what, struct err *err);
 
 /* Hashes what is there from the file's position on, and stands at its end. -ECANCELED if cancel_fd
  * becomes readable first. */

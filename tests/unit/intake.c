@@ -18,7 +18,7 @@ static void set_up(void)
 {
     cr_assert(mkdtemp(dir));
     paths.blobs = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    cr_assert_eq(intake_open(&in, &paths, "it", "the test", &err), 0);
+    cr_assert_eq(intake_open(&in, &paths, "it", 0, "the test", &err), 0);
 }
 
 static void tear_down(void)
@@ -104,7 +104,7 @@ Test(intake, what_is_there_is_taken_up)
     cr_assert_eq(intake_flush(&in, &err), 0);
     intake_close(&in, true);
     cr_assert(is_there("it"));
-    cr_assert_eq(intake_open(&in, &paths, "it", "the test", &err), 0);
+    cr_assert_eq(intake_open(&in, &paths, "it", 0, "the test", &err), 0);
     cr_assert_eq(intake_take_up(&in, at_once, &err), -ECANCELED);
     cr_assert_eq(intake_take_up(&in, never, &err), 0);
     add(4);
@@ -134,4 +134,12 @@ Test(intake, closed_without_a_name_it_is_gone)
     add(1000);
     intake_close(&in, false);
     cr_assert_not(is_there("it"));
+}
+
+Test(intake, one_that_is_to_be_new_must_not_be_there)
+{
+    struct intake other;
+    cr_assert_eq(intake_open(&other, &paths, "it", O_EXCL, "the test", &err), -EEXIST);
+    intake_close(&other, false);
+    cr_assert(is_there("it"));
 }

@@ -19,7 +19,7 @@ int part_open(struct part *p, const struct paths *paths, const char *sha256, int
     char name[PATHS_FILE_MAX];
     *p = (struct part){.sha256 = sha256};
     paths_part(name, sha256);
-    int r = intake_open(&p->in, paths, name, "the download", err);
+    int r = intake_open(&p->in, paths, name, 0, "the download", err);
     if (r < 0)
         return r;
     read_tag(p);
