@@ -24,7 +24,11 @@ static int name_blob(struct backend_import *i, enum format format, struct err *e
     paths_blob(blob, i->sha256, format);
     if (linkat(blobs, i->in.name, blobs, blob, 0) < 0)
         return intake_name(&i->in, i->sha256, format, err);
-    return fsync(blobs) < 0 ? err_sys(err, errno, "cannot sync the name of the import") : 0;
+    if (fsync(blobs) == 0)
+        return 0;
+    err_sys(err, errno, "cannot sync the name of the import");
+    unlinkat(blobs, blob, 0);
+    return -err->num;
 }
 
 /* From now on cleanup leaves it, and nobody breaks it off. */
@@ -77,6 +81,7 @@ static int ask_engine(struct backend_import *i, enum format format, struct err *
     return -i->engine_said.num;
 }
 
+/* There is no way back: it cannot be tried again. */
 int import_end(struct backend_import *i, enum format format, bool unpacked, struct err *err)
 {
     int r = claim_digest(i, err);
@@ -86,7 +91,8 @@ int import_end(struct backend_import *i, enum format format, bool unpacked, stru
         return r;
     if (unpacked && ahead_seal_as(i->ahead, i->sha256))
         i->ahead = NULL; /* the image's stages take it */
-    return ask_engine(i, format, err);
+    r = ask_engine(i, format, err);
+    return r == -EAGAIN ? -(err->num = EIO) : r;
 }
 
 /* --- what is left */
@@ -96,6 +102,7 @@ int import_end(struct backend_import *i, enum format format, bool unpacked, stru
 void import_refused(struct engine *e, const char *sha256)
 {
     char blob[PATHS_FILE_MAX];
+    struct stat st;
     int64_t size;
     if (registry_next_of_digest(e->registry, sha256, NULL) || imports_need(e->imports, sha256) > 1)
         return;
@@ -103,7 +110,6 @@ void import_refused(struct engine *e, const char *sha256)
     paths_blob(blob, sha256, format);
     if (format != FORMAT_UNKNOWN && fstatat(e->paths.blobs, blob, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
         st.st_nlink > 1)
-    struct stat st;
         paths_discard(e->paths.blobs, blob, NULL);
     (void)chores_unwanted(e, sha256, e->config->policy);
     chores_sweep(e, NULL);

@@ -89,12 +89,20 @@ static void answer_rest(struct backend_import *i, struct import_op *ops)
     }
 }
 
+/* The blob may be named, and the engine not have taken it: by the file the next start knows that
+ * nobody needs it. */
+static bool is_for_start(const struct backend_import *i)
+{
+    LOCK_SCOPE(&i->all->lock);
+    return i->all->stopping && i->state == IMPORT_UNDERWAY && i->sha256[0];
+}
+
 /* Nothing is left of it before anyone hears that it is over. */
 static void let_go(struct backend_import *i)
 {
     ahead_remove(steal_ptr(i->ahead));
     if (i->begun)
-        intake_close(&i->in, false);
+        intake_close(&i->in, is_for_start(i));
     i->begun = false;
 }
 
