@@ -33,6 +33,12 @@ int command_refuse_busy(const struct image *image, struct err *err)
     return 0;
 }
 
+void command_explain(struct err *err)
+{
+    if (err->num != ENOSPC && err->num != ENOMEM && err->num != EBUSY && err->num != ECANCELED)
+        err->num = EIO;
+}
+
 static int does_not_fit(const struct image *image, enum fsm_event event, struct err *err)
 {
     const char *way_out = image->state == FSM_FAILED      ? "; ctl/retry tries it again"

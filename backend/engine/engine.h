@@ -263,6 +263,8 @@ void command_fetch(struct engine *e, struct request *request);
 struct image *command_find(struct engine *e, const char *name, struct err *err);
 /* -EBUSY if a command is at it. */
 int command_refuse_busy(const struct image *image, struct err *err);
+/* What the kernel said of a mount is no errno that the contract has for a command. */
+void command_explain(struct err *err);
 /* The command that waits is over, with the image where it was: mounted again if it is ACTIVE. */
 void command_give_up(struct engine *e, struct image *image, const struct err *err);
 /* An image's job has ended, and a command was waiting for that. */

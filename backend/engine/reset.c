@@ -69,6 +69,7 @@ void reset_image_finished(struct engine *e, struct image *image, struct job *job
     int status = job->status;
     job_free(job);
     if (status < 0) {
+        command_explain(&err);
         command_give_up(e, image, &err);
         return;
     }

@@ -48,12 +48,10 @@ bool snap_is_mountable(const struct image *image)
            image->state == FSM_ACTIVE;
 }
 
-/* What the kernel said of a mount is no errno that the contract has for a command. */
 static void explain(const struct snap *s, struct err *err)
 {
     char title[SNAP_TITLE_MAX];
-    if (err->num != ENOSPC && err->num != ENOMEM && err->num != EBUSY && err->num != ECANCELED)
-        err->num = EIO;
+    command_explain(err);
     err_context(err, "%s", snaps_title(s, title));
 }
 

@@ -151,6 +151,13 @@ Test(snapshots, reset_is_the_pristine_image)
     cr_assert_str_eq(world_state(&w, "web"), "STORED");
 }
 
+/* What the kernel says of a mount is not for who asked. */
+Test(snapshots, a_reset_that_cannot_mount)
+{
+    cr_assert(shell("umount -l images/*/rootfs 2>/dev/null; rm -rf images/*"));
+    REFUSED(EIO, BACKEND_RESET, NULL, NULL);
+}
+
 static void count_answer(void *ctx, const struct err *err, size_t line)
 {
     atomic_fetch_add((atomic_int *)ctx, err->num == 0 ? 1 : 1000);
