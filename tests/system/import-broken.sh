@@ -7,10 +7,10 @@
 . "${0%/*}/disks.sh"
 needs_mounts
 
-# helpers of the daemon
+# helpers of the daemon, which has another child, too
 no_helper()
 {
-    [ -z "$(pgrep -P "$daemon_pid")" ]
+    [ -z "$(pgrep -P "$daemon_pid" imgstore-unpack)" ]
 }
 
 helper_runs()
