@@ -254,16 +254,18 @@ static int begin(struct backend_export *x, struct err *err)
     int r = refuse_inactive(x, err);
     if (r < 0)
         return r;
-    if (!(x->flow = flow_new(e->flows)))
+    struct flow *flow = flow_new(e->flows);
+    if (!flow)
         return err_sys(err, ENOMEM, "cannot export %s", x->name);
-    if ((r = start_thread(x)) < 0) {
-        flow_free(x->flow);
-        x->flow = NULL;
-        return err_sys(err, -r, "no thread to export %s on", x->name);
+    x->flow = flow;
+    e->held++;
+    if ((r = start_thread(x)) < 0) { /* an interruption may have the flow in its hands */
+        err_sys(err, -r, "no thread to export %s on", x->name);
+        flow_break(flow, err);
+        return r;
     }
     x->running = true;
     e->running++;
-    e->held++;
     return 0;
 }
 
