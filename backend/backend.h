@@ -127,6 +127,9 @@ void backend_import_release(struct backend_import *import, backend_import_done *
 /* Breaks it off, and does not wait for its room. -ENOENT, -EBUSY: it is about to be an image. */
 int backend_import_unlink(struct backend *backend, const char *name, struct err *err);
 
+/* Likewise, as its writer is killed; one that is about to be an image becomes one. */
+void backend_import_abandon(struct backend_import *import);
+
 struct backend_import_view {
     char name[BACKEND_NAME_MAX + 1];
     int64_t size;    /* bytes that have come */

@@ -3,9 +3,13 @@
 #include "fs/kind.h"
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "fs/write.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A request on its way through the backend, or (req NULL) the end of what was closed. */
@@ -27,6 +31,8 @@ static void log_refusal(struct error_log *log, const char *name, const struct er
 static void answer(void *ctx, const struct err *err)
 {
     struct pending *p = ctx;
+    if (p->req)
+        fuse_req_interrupt_func(p->req, NULL, NULL);
     if (err->num)
         error_log_add(p->error_log, p->path, "", 0, err);
     if (p->req && p->size && !err->num)
@@ -128,11 +134,33 @@ static void write_piece(fuse_req_t req, fuse_ino_t inode, const char *bytes, siz
     backend_import_write(import_of(fi), bytes, size, off, answer, p);
 }
 
+/* What ends a thread is pending as SIGKILL, whatever it was sent. */
+static bool is_killed(pid_t thread)
+{
+    char path[32], status[4096];
+    snprintf(path, sizeof path, "/proc/%d/status", (int)thread);
+    int fd CLEANUP_CLOSE = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : io_read(fd, status, sizeof status - 1);
+    status[n < 0 ? 0 : n] = '\0';
+    const char *pending = strstr(status, "\nSigPnd:");
+    return pending && strtoull(pending + strlen("\nSigPnd:"), NULL, 16) >> (SIGKILL - 1) & 1;
+}
+
+/* The kernel tells of any signal, also of one that the writer handles and goes on after; it waits
+ * for the answer all the same. */
+static void interrupt(fuse_req_t req, void *import)
+{
+    if (is_killed(fuse_req_ctx(req)->pid))
+        backend_import_abandon(import);
+}
+
 static void flush(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
 {
     struct pending *p = pending_of(req, inode);
-    if (p)
-        backend_import_flush(import_of(fi), fuse_req_ctx(req)->pid, answer, p);
+    if (!p)
+        return;
+    fuse_req_interrupt_func(req, interrupt, import_of(fi));
+    backend_import_flush(import_of(fi), fuse_req_ctx(req)->pid, answer, p);
 }
 
 /* Nobody waits for it, but for what it leaves in error_log. */

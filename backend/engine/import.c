@@ -363,6 +363,22 @@ void backend_import_release(struct backend_import *i, backend_import_done *done,
         import_free(i);
 }
 
+/* With the lock. */
+static void break_off(struct backend_import *i)
+{
+    i->unlinked = true;
+    i->all->changed = text_now_ms();
+    raise_event(i->cancel);
+    pthread_cond_signal(&i->wake);
+}
+
+void backend_import_abandon(struct backend_import *i)
+{
+    LOCK_SCOPE(&i->all->lock);
+    if (i->state == IMPORT_UNDERWAY && !i->sha256[0])
+        break_off(i);
+}
+
 int import_unlink(struct imports *all, const char *name, struct err *err)
 {
     LOCK_SCOPE(&all->lock);
@@ -371,10 +387,7 @@ int import_unlink(struct imports *all, const char *name, struct err *err)
         return err_set(err, ERR_INTERNAL, ENOENT, "no import of that name is under way");
     if (i->sha256[0])
         return err_set(err, ERR_INTERNAL, EBUSY, "it is about to become an image");
-    i->unlinked = true;
-    all->changed = text_now_ms();
-    raise_event(i->cancel);
-    pthread_cond_signal(&i->wake);
+    break_off(i);
     return 0;
 }
 

@@ -284,7 +284,8 @@ static void say_who(struct backend_import *i, struct err *err)
 {
     LOCK_SCOPE(&i->all->lock);
     if (i->unlinked)
-        err_set(err, ERR_CANCELLED, ECANCELED, "import/%s was removed", i->name);
+        err_set(err, ERR_CANCELLED, ECANCELED, "import/%s was removed, or its writer killed",
+                i->name);
     else
         err_set(err, ERR_INTERRUPTED, ECANCELED, "the daemon is stopping");
 }

@@ -31,6 +31,17 @@ hang()
     eventually 10 has_come "$1" "$3"
 }
 
+closes()
+{
+    local call
+    read -r call _ <"/proc/$1/syscall" && [ "$call" = 3 ]
+}
+
+is_over()
+{
+    ! kill -0 "$1" 2>/dev/null
+}
+
 has_come()
 {
     [ "$(stat -c %s "$mnt/import/$1" 2>/dev/null)" = "$2" ]
@@ -116,6 +127,16 @@ writer)
     kill -KILL "$writer"
     wait "$writer" 2>/dev/null || true
     broken_off web "corrupt-archive: .*, 1000000 bytes"
+    # Killed while it waits to be told: what looks at the archive is stopped.
+    hang web "$www/web.tar.gz" 1000000
+    eventually 5 helper_runs
+    kill -STOP "$(pgrep -P "$daemon_pid" imgstore-unpack)"
+    tail -c +1000001 "$www/web.tar.gz" >&7
+    exec 7>&-
+    eventually 5 closes "$writer"
+    kill -KILL "$writer"
+    eventually 5 is_over "$writer"
+    broken_off web "or its writer killed"
     # Hanging: it holds up nobody, and keeps nothing but a thread.
     hang web "$www/web.tar.gz" 1000000
     eventually 5 helper_runs
