@@ -5,7 +5,9 @@ wholly: there are two worlds then, and one of them must be found.
 """
 import copy
 import errno
+import io
 import os
+import tarfile
 
 from world import CLEAN_ERROR, Refused, Wrong, read, tree_of
 
@@ -107,6 +109,16 @@ class Model:
             f.flush()
             os.fsync(f.fileno())
         self.layer_of(self.images, name, snapshot)[path] = text
+
+    def export(self, name, snapshot=None):
+        """What is exported has what was written; it asks for nothing."""
+        data = self.world.export("%s@%s" % (name, snapshot) if snapshot else name)
+        layer = self.layer_of(self.images, name, snapshot)
+        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            for path, text in layer.items():
+                found = tar.extractfile("./" + path).read().decode()
+                if found != text:
+                    raise Wrong("exported, %s of %s is %r" % (path, name, found))
 
     def reached(self, name):
         self.world.wait_state(name, next(iter(self.images[name].ends))[0])

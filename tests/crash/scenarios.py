@@ -134,10 +134,12 @@ def snaps_prepare(world, model, images):
 def snaps(world, model, images):
     model.make("web", "a")
     model.write_layer("web", "etc/mine", "a\n", "a")
+    model.export("web", "a")
     model.rename("web", "old", "new")
     model.reset("web", "new")
     model.reset("web")
     model.write_layer("web", "etc/mine", "again\n")
+    model.export("web")
     model.make("zst", "b")
     model.remove_snapshot("web", "a")
     model.change("deactivate", "web", "STORED")

@@ -160,6 +160,16 @@ class World(Daemon):
                 raise Died from e
             raise Refused(e.errno) from e
 
+    def export(self, tree):
+        """All of export/TREE.tar; Refused, or Died."""
+        try:
+            with open("%s/export/%s.tar" % (self.mnt, tree), "rb") as f:
+                return f.read()
+        except OSError as e:
+            if e.errno in GONE and self.ends_within(PATIENCE):
+                raise Died from e
+            raise Refused(e.errno) from e
+
     def archive(self, file):
         with open("%s/www/%s" % (os.path.dirname(self.folder), file), "rb") as f:
             return f.read()
