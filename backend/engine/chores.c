@@ -224,13 +224,13 @@ static void look_at_room(struct engine *e, int64_t now)
     if (missing > 0)
         cleanup_due(e, missing);
     push_sweep(e);
-    news_trim_idle(e);
 }
 
 void chores_run(struct engine *e, int64_t now)
 {
     if (now >= e->next_room)
         look_at_room(e, now);
+    news_trim_due(e, now);
     measure_due(e, now);
     if (now < e->next_chores)
         return;

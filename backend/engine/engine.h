@@ -102,6 +102,7 @@ struct engine {
     uint32_t random;
     struct news news;
     int64_t history_trimmed; /* the history has nothing from before this number */
+    int64_t next_trim;
     bool history_opened;
 
     _Atomic int64_t history_kept; /* nor is it to have anything from before this one */
@@ -232,9 +233,12 @@ int news_add(struct engine *e, const struct images_row *row, enum fsm_state from
 /* What was committed is told, after it can be seen and before who asked for it is answered. */
 void news_tell(struct engine *e);
 void news_drop(struct engine *e);
-/* Within any transaction: a piece of what is not kept any more goes. And without one to come. */
+/* Within any transaction: a piece of what is not kept any more goes. */
 int news_trim(struct engine *e, struct err *err);
-void news_trim_idle(struct engine *e);
+/* And without one to come, once it is due; when that is next (INT64_MAX: there is nothing to go).
+ */
+void news_trim_due(struct engine *e, int64_t now);
+int64_t news_next_trim(const struct engine *e);
 /* See backend_history(). */
 int news_of_old(struct engine *e, int64_t most, backend_reporter *reporter, void *ctx,
                 struct err *err);

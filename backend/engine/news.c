@@ -6,6 +6,9 @@
 #include <errno.h>
 #include <string.h>
 
+#define TRIM_MS                                                                                    \
+    1000 /* between two pieces of the history that go without a commit to go along with */
+
 static void free_event(struct backend_event *event)
 {
     free((char *)event->image);
@@ -77,11 +80,19 @@ static int nothing_else(struct engine *e, void *ctx, struct err *err)
     return 0;
 }
 
-void news_trim_idle(struct engine *e)
+int64_t news_next_trim(const struct engine *e)
+{
+    bool more = atomic_load(&e->history_kept) != e->history_trimmed;
+    return more && !e->trouble.num ? e->next_trim : INT64_MAX;
+}
+
+void news_trim_due(struct engine *e, int64_t now)
 {
     struct err err = {0};
-    if (!e->trouble.num && atomic_load(&e->history_kept) != e->history_trimmed)
-        (void)work_transact(e, false, nothing_else, NULL, &err);
+    if (now < news_next_trim(e))
+        return;
+    e->next_trim = now + TRIM_MS;
+    (void)work_transact(e, false, nothing_else, NULL, &err);
 }
 
 struct telling {
