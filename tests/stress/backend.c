@@ -51,7 +51,7 @@ static unsigned archive_of(unsigned name, unsigned *random)
 
 static void ask_fetch(unsigned *random, struct err *err)
 {
-    struct backend_fetch lines[3];
+    struct backend_fetch lines[3] = {0};
     char names[3][16];
     size_t n = 1 + rand_r(random) % 3, at = 0;
     for (size_t i = 0; i < n; i++) {
