@@ -40,10 +40,7 @@ class Main(Trial):
 
     def run(self, fault, number):
         w = self.w
-        if not w.start(fault):
-            self.outcome("start refused")
-            check(w.start(), "the daemon does not start although the fault is over")
-        w.write("error_log", "-")
+        self.begin(fault)
         self.job("retry" if number % 2 else "fetch")
         code = w.stop(signal.SIGUSR2)
         check(code in (0, 1), "the daemon ended with", code)
@@ -311,10 +308,7 @@ class Import(Trial):
 
     def run(self, fault, number):
         w = self.w
-        if not w.start(fault):
-            self.outcome("start refused")
-            check(w.start(), "the daemon does not start although the fault is over")
-        w.write("error_log", "-")
+        self.begin(fault)
         self.imported("web", number)
         self.broken_off("other", number)
         self.becomes_active("web")

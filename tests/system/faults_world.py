@@ -160,6 +160,13 @@ class Trial:
     def outcome(self, what):
         self.outcomes[what] += 1
 
+    def begin(self, fault):
+        """A start with the fault somewhere ahead; one without it, if that is where it was."""
+        if not self.w.start(fault):
+            self.outcome("start refused")
+            check(self.w.start(), "the daemon does not start although the fault is over")
+        self.w.write("error_log", "-")
+
     def ask(self, file, line):
         """A control write: acknowledged, or refused with an errno and a line that says so, and
         then well the second time, as the fault is over."""

@@ -1,9 +1,8 @@
 #include "engine/metrics.h"
 
 #include "engine/queue.h"
-#include "world.h"
+#include "world_suite.h"
 
-#include <criterion/criterion.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
@@ -69,32 +68,8 @@ Test(metrics, what_goes_is_counted_down_to_nothing_at_most)
 
 /* --- with all that the engine does */
 
-static struct world w;
-
-static void set_up(void)
-{
-    const char *why = world_up(&w);
-    if (why)
-        cr_skip_test("%s", why);
-}
-
-static void tear_down(void)
-{
-    world_down(&w);
-}
-
 TestSuite(counted, .init = set_up, .fini = tear_down, .timeout = 100);
 
-static void start(void)
-{
-    cr_assert_eq(world_start(&w), 0, "%s", w.err.text);
-}
-
-#define DO(kind, name)                                                                             \
-    cr_assert_eq(world_do(&w, BACKEND_##kind, name), 0, "%s: %s", name, w.err.text)
-#define FETCH(mode, archive, name)                                                                 \
-    cr_assert_eq(world_fetch(&w, world_archive(&w, mode, archive), w.sha256[archive], name), 0,    \
-                 "%s: %s", name, w.err.text)
 #define BECOMES(name, state)                                                                       \
     cr_assert(world_wait(&w, name, state), "%s is %s", name, world_state(&w, name))
 
