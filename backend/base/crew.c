@@ -1,5 +1,6 @@
 #include "base/crew.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -29,4 +30,16 @@ void crew_run(size_t count, void (*fn)(void *ctx, size_t i), void *ctx)
     work(&c);
     while (n > 0)
         pthread_join(threads[--n], NULL);
+}
+
+int crew_detach(void *(*fn)(void *arg), void *arg)
+{
+    pthread_attr_t detached;
+    pthread_t thread;
+    if (pthread_attr_init(&detached) != 0)
+        return -ENOMEM;
+    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    int r = pthread_create(&thread, &detached, fn, arg);
+    pthread_attr_destroy(&detached);
+    return -r;
 }

@@ -12,4 +12,7 @@
  * have. Where threads can't be had, fewer do it, or the caller's own. */
 void crew_run(size_t count, void (*fn)(void *ctx, size_t i), void *ctx);
 
+/* One thread that nobody joins: who has to know its end counts. 0 or a negative errno. */
+int crew_detach(void *(*fn)(void *arg), void *arg);
+
 #endif

@@ -54,15 +54,20 @@ bool command_may_have_layer(const struct engine *e, const char *name)
     return faccessat(e->paths.overlays, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
+int command_queue_full(const struct engine *e, struct err *err)
+{
+    return err_set(err, ERR_INTERNAL, EAGAIN,
+                   "the queue is full (queue=%lld images under way); wait, or raise it with "
+                   "-o queue=N",
+                   (long long)e->config->queue);
+}
+
 int command_check_room(struct engine *e, int64_t more, struct err *err)
 {
     int64_t there = (int64_t)(registry_underway(e->registry) + imports_underway(e->imports));
     if (more <= 0 || there + more <= e->config->queue)
         return 0;
-    return err_set(err, ERR_INTERNAL, EAGAIN,
-                   "the queue is full (queue=%lld images under way); wait, or raise it with "
-                   "-o queue=N",
-                   (long long)e->config->queue);
+    return command_queue_full(e, err);
 }
 
 /* --- one image, one event */

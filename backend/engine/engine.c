@@ -153,8 +153,9 @@ static int64_t earliest(const struct engine *e)
         when = e->next_postponed;
     if (e->next_room < when)
         when = e->next_room;
-    if (news_next_trim(e) < when)
-        when = news_next_trim(e);
+    int64_t trim = news_next_trim(e);
+    if (trim < when)
+        when = trim;
     if (e->cleanups && !e->held)
         return 0;
     int64_t soon = text_monotonic_ms() + LOOK_AGAIN_MS;

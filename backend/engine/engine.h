@@ -259,6 +259,8 @@ void command_run(struct engine *e, struct request *request);
 bool command_may_have_layer(const struct engine *e, const char *name);
 /* -EAGAIN if the queue has no room for so many more. */
 int command_check_room(struct engine *e, int64_t more, struct err *err);
+/* That error. */
+int command_queue_full(const struct engine *e, struct err *err);
 
 /* command_fetch.c: ctl/fetch. */
 void command_fetch(struct engine *e, struct request *request);

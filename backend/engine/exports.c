@@ -1,5 +1,6 @@
 #include "engine/exports.h"
 
+#include "base/crew.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/point.h"
@@ -230,17 +231,6 @@ static void *run(void *arg)
     return NULL;
 }
 
-static int start_thread(struct backend_export *x)
-{
-    pthread_t thread;
-    pthread_attr_t attr;
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    int r = pthread_create(&thread, &attr, run, x);
-    pthread_attr_destroy(&attr);
-    return -r;
-}
-
 /* With the lock. */
 static int begin(struct backend_export *x, struct err *err)
 {
@@ -259,7 +249,7 @@ static int begin(struct backend_export *x, struct err *err)
         return err_sys(err, ENOMEM, "cannot export %s", x->name);
     x->flow = flow;
     e->held++;
-    if ((r = start_thread(x)) < 0) { /* an interruption may have the flow in its hands */
+    if ((r = crew_detach(run, x)) < 0) { /* an interruption may have the flow in its hands */
         err_sys(err, -r, "no thread to export %s on", x->name);
         flow_break(flow, err);
         return r;

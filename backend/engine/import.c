@@ -1,6 +1,7 @@
 #include "engine/import.h"
 
 #include "base/cleanup.h"
+#include "base/crew.h"
 #include "engine/engine.h"
 
 #include <errno.h>
@@ -169,10 +170,7 @@ static int check_free(struct imports *all, const char *name, struct err *err)
                        "%d imports are under way, and no more can be; wait for one to end",
                        IMPORTS_MAX);
     if ((int64_t)(registry_underway(e->registry) + all->running) >= e->config->queue)
-        return err_set(err, ERR_INTERNAL, EAGAIN,
-                       "the queue is full (queue=%lld images under way); wait, or raise it with "
-                       "-o queue=N",
-                       (long long)e->config->queue);
+        return command_queue_full(e, err);
     if (all->stopping)
         return err_set(err, ERR_INTERRUPTED, ECANCELED, "the daemon is stopping");
     return 0;
@@ -198,19 +196,6 @@ static struct backend_import *make(struct imports *all, const char *name, int64_
     return NULL;
 }
 
-/* Its thread is nobody's to join: who waits for all of them counts. */
-static int start(struct backend_import *i)
-{
-    pthread_attr_t detached;
-    pthread_t thread;
-    if (pthread_attr_init(&detached) != 0)
-        return -ENOMEM;
-    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-    int r = pthread_create(&thread, &detached, import_run, i);
-    pthread_attr_destroy(&detached);
-    return -r;
-}
-
 /* With the lock. */
 static int add(struct imports *all, struct backend_import *i, struct err *err)
 {
@@ -218,7 +203,7 @@ static int add(struct imports *all, struct backend_import *i, struct err *err)
     if (r < 0)
         return r;
     i->id = ++all->last_id;
-    if ((r = start(i)) < 0)
+    if ((r = crew_detach(import_run, i)) < 0)
         return err_sys(err, -r, "cannot start a thread for the import");
     i->open = i->running = true;
     i->next = all->first;
