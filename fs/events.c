@@ -243,8 +243,8 @@ static void release_events(fuse_req_t req, fuse_ino_t inode, struct fuse_file_in
     fuse_reply_err(req, 0);
 }
 
-static void stat_events(const struct ops *o, const struct fuse_file_info *fi, pid_t asker,
-                        struct stat *st)
+static void stat_events(const struct ops *o, const struct node *n, const struct fuse_file_info *fi,
+                        pid_t asker, struct stat *st)
 {
     struct events *e = o->events;
     LOCK_SCOPE(&e->lock);

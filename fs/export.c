@@ -5,6 +5,7 @@
 #include "fs/kind.h"
 
 #include "base/cleanup.h"
+#include "fs/write.h"
 
 #include <errno.h>
 
@@ -33,8 +34,7 @@ static void free_export(struct export *x)
 
 static void refuse(fuse_req_t req, const struct export *x, const struct err *err)
 {
-    error_log_add(node_ops(req)->error_log, x->file.data ? x->file.data : "", "", 0, err);
-    fuse_reply_err(req, err->num);
+    write_refuse_path(req, x->file.data ? x->file.data : "", err->num, err->text);
 }
 
 static void open_export(fuse_req_t req, const struct node *n, struct fuse_file_info *fi)

@@ -20,12 +20,12 @@ struct pending {
     char path[sizeof "import/" + BACKEND_NAME_MAX];
 };
 
-static void log_refusal(struct error_log *log, const char *name, const struct err *err)
+static void refuse(fuse_req_t req, const char *name, const struct err *err)
 {
     struct text path CLEANUP_TEXT = {0};
     text_add(&path, "import/");
     text_add_escaped(&path, name, strlen(name));
-    error_log_add(log, path.failed ? "" : path.data, "", 0, err);
+    write_refuse_path(req, path.failed ? "" : path.data, err->num, err->text);
 }
 
 static void answer(void *ctx, const struct err *err)
@@ -83,8 +83,7 @@ static void create(fuse_req_t req, fuse_ino_t folder, const char *name, struct f
     struct node n;
     struct err err = {0};
     if (backend_import_begin(o->backend, name, fuse_req_ctx(req)->pid, &import, &err) < 0) {
-        log_refusal(o->error_log, name, &err);
-        fuse_reply_err(req, err.num);
+        refuse(req, name, &err);
         return;
     }
     (void)node_find(o, tree_inode(backend_import_id(import), TREE_IMPORT), &n);
@@ -99,8 +98,9 @@ static void unlink_import(fuse_req_t req, fuse_ino_t folder, const char *name)
 {
     struct err err = {0};
     if (backend_import_unlink(node_ops(req)->backend, name, &err) < 0)
-        log_refusal(node_ops(req)->error_log, name, &err);
-    fuse_reply_err(req, err.num);
+        refuse(req, name, &err);
+    else
+        fuse_reply_err(req, 0);
 }
 
 const struct node_kind imports_kind = {.create = create, .unlink = unlink_import};
@@ -189,11 +189,19 @@ static void setattr(fuse_req_t req, const struct node *n, const struct stat *att
     fuse_reply_attr(req, &st, 0);
 }
 
+static void stat_import(const struct ops *o, const struct node *n, const struct fuse_file_info *fi,
+                        pid_t asker, struct stat *st)
+{
+    st->st_size = n->import.size;
+    st->st_atim = st->st_mtim = st->st_ctim = node_time(n->import.changed);
+}
+
 const struct node_kind import_kind = {
     .open = open_again,
     .read = read_back,
     .write = write_piece,
     .flush = flush,
     .release = release,
+    .stat = stat_import,
     .setattr = setattr,
 };

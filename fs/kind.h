@@ -23,8 +23,8 @@ struct node_kind {
     void (*release)(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi);
     /* Sets what of a stat is otherwise than the row says. Of an open file if fi is not NULL: so
      * lseek(2) asks for its end. asker: the process, 0 if none that is known. */
-    void (*stat)(const struct ops *o, const struct fuse_file_info *fi, pid_t asker,
-                 struct stat *st);
+    void (*stat)(const struct ops *o, const struct node *node, const struct fuse_file_info *fi,
+                 pid_t asker, struct stat *st);
     /* NULL: control files can be truncated to nothing, and all else not be changed. */
     void (*setattr)(fuse_req_t req, const struct node *node, const struct stat *attr, int to_set);
 

@@ -144,13 +144,9 @@ void node_attr(const struct ops *o, const struct node *n, const struct fuse_file
     };
     if (shown)
         st->st_size = (off_t)t.len;
-    if (n->node == TREE_IMPORT) {
-        st->st_size = n->import.size;
-        changed = n->import.changed;
-    }
     st->st_atim = st->st_mtim = st->st_ctim = node_time(changed);
     if (kind && kind->stat)
-        kind->stat(o, fi, asker, st);
+        kind->stat(o, n, fi, asker, st);
 }
 
 void node_entry(const struct ops *o, const struct node *n, struct fuse_entry_param *e)

@@ -43,8 +43,7 @@ static void answer(void *ctx, const struct err *err, size_t line)
 {
     struct asked *a = ctx;
     if (err->num) {
-        error_log_add(node_ops(a->req)->error_log, a->path, "", 0, err);
-        fuse_reply_err(a->req, err->num);
+        write_refuse_path(a->req, a->path, err->num, err->text);
     } else if (a->name) {
         answer_made(a);
     } else {
