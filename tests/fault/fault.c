@@ -11,13 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* The steps that the layer itself takes. */
 ssize_t __real_write(int fd, const void *p, size_t n);
 int __real_fstat64(int fd, struct stat *s);
 int __real_ftruncate64(int fd, off_t n);
+int __real_openat64(int fd, const char *path, int flags, ...);
 
 enum action { NOTHING, TRACE, FAIL, BREAK, BEFORE, AFTER, POWER, ZERO };
 
@@ -30,8 +30,11 @@ static struct {
     enum action action;
     enum fault_kind kind;
     long number;
-    int num; /* 0: the table's */
+    int num;          /* 0: the table's */
+    const char *path; /* of the log; or NULL */
     int log;
+    dev_t dev;
+    ino_t ino;
     pid_t owner;
 } fault = {.log = -1};
 
@@ -46,6 +49,11 @@ static int index_of(const char *word, const char *const *words, size_t n)
             return (int)i;
     fprintf(stderr, "IMGSTORE_FAULT: what is %s?\n", word);
     _exit(2);
+}
+
+static int open_log(const char *path)
+{
+    return __real_openat64(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 }
 
 __attribute__((constructor)) static void begin(void)
@@ -63,14 +71,26 @@ __attribute__((constructor)) static void begin(void)
         fault.number = atol(word);
     if ((word = strtok_r(NULL, ":", &save)))
         fault.num = atoi(word);
-    if (log)
-        fault.log = (int)syscall(SYS_openat, AT_FDCWD, log,
-                                 O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    struct stat s;
+    if (log && (fault.log = open_log(log)) >= 0 && __real_fstat64(fault.log, &s) == 0) {
+        fault.path = log;
+        fault.dev = s.st_dev;
+        fault.ino = s.st_ino;
+    }
     fault.owner = getpid();
     fault_vfs_begin();
     if (fault.kind == FAULT_MALLOC)
         fault_malloc_begin(getenv("IMGSTORE_FAULT_LIBRARY"));
     fault.action = action;
+}
+
+/* False in a thread that has let go of the program's descriptors: what they stand for cannot be
+ * lost from there. */
+static bool has_descriptors(void)
+{
+    struct stat s;
+    return !fault.path ||
+           (__real_fstat64(fault.log, &s) == 0 && s.st_dev == fault.dev && s.st_ino == fault.ino);
 }
 
 static void tell(const char *action, const struct fault_step *s, long number)
@@ -79,8 +99,12 @@ static void tell(const char *action, const struct fault_step *s, long number)
     int n =
         snprintf(line, sizeof line, "%s %s %ld %s 0x%lx\n", action, kinds[s->kind], number, s->name,
                  (unsigned long)((uintptr_t)s->caller - (uintptr_t)__executable_start - 1));
-    if (fault.log >= 0)
-        (void)!__real_write(fault.log, line, (size_t)n);
+    bool ours = has_descriptors();
+    int log = ours ? fault.log : open_log(fault.path);
+    if (log >= 0)
+        (void)!__real_write(log, line, (size_t)n);
+    if (!ours)
+        close(log);
 }
 
 /* --- what a power cut takes along */
@@ -186,7 +210,7 @@ bool fault_before(struct fault_step *s)
     if (fault.action == NOTHING || getpid() != fault.owner)
         return false;
     long number = atomic_fetch_add(&counts[s->kind], 1) + 1;
-    if (leaves_something(s->kind))
+    if (leaves_something(s->kind) && has_descriptors())
         s->leaves = atomic_fetch_add(&leaving, 1) + 1;
     if (fault.action == TRACE)
         tell("trace", s, number);

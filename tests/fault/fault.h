@@ -19,6 +19,8 @@
  * and only those of the library whose file's name holds $IMGSTORE_FAULT_LIBRARY, if that is set;
  * its name stands for the function's, and the offset is that of no program.
  *
+ * A thread without the program's descriptors, as an export's, leaves nothing behind.
+ *
  * What happened is a line in $IMGSTORE_FAULT_LOG: `ACTION KIND NUMBER FUNCTION OFFSET`; the offset
  * of the call in the program is for addr2line. No such line: there was no step N. Children between
  * fork and exec are left alone. Any thread. */
