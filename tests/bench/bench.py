@@ -61,7 +61,7 @@ def arguments():
     parser.add_argument("--results", metavar="DIR",
                         help="where they go; by default BUILD/bench-results")
     parser.add_argument("--readme", action="store_true",
-                        help="measures nothing: puts the last results into README.md and "
+                        help="measures nothing: puts the last results into contrib/doc/speed.md and "
                         "tests/bench/results")
     args = parser.parse_args()
     args.build = os.path.abspath(args.build)
@@ -161,7 +161,7 @@ def measure(bench, results, items):
 
 
 def publish(args):
-    """What README shows: the tables, the aims and the chart of the last results."""
+    """What contrib/doc/speed.md shows: the tables, the aims and the chart of the last results."""
     with open(args.results + "/results.json", encoding="utf-8") as f:
         results = json.load(f)
     report.BEST = results["best"]
@@ -169,9 +169,9 @@ def publish(args):
     os.makedirs(folder, exist_ok=True)
     for name in ("results.json", "results.svg"):
         shutil.copy(f"{args.results}/{name}", folder)
-    subprocess.run([REPO + "/contrib/scripts/between", REPO + "/README.md", "benchmark"],
+    subprocess.run([REPO + "/contrib/scripts/between", REPO + "/contrib/doc/speed.md", "benchmark"],
                    check=True, text=True,
-                   input=report.readme(results, "tests/bench/results/results.svg"))
+                   input=report.readme(results, "../../tests/bench/results/results.svg"))
 
 
 def benchmark(args, folder):
