@@ -148,6 +148,25 @@ property()
     in_box systemctl show --value -p "$2" "$1"
 }
 
+# ---- imgstorefs@other, whose store is in memory
+
+instance=imgstorefs@other.service tree=/run/imgstores/other
+
+set_instance()
+{
+    printf '%s\n' "$@" >>"/proc/$box_init/root$settings-other"
+}
+
+start_instance()
+{
+    in_box systemctl start "$instance" || fail "$instance does not start"
+}
+
+client()
+{
+    in_box "$bindir/imgstore" --mount "$tree" "$@"
+}
+
 show_failure()
 {
     echo "---- the box's console"
