@@ -32,6 +32,7 @@ for ns in mnt net ipc user; do
         fail "the helper shares the daemon's namespace: $ns"
 done
 is "what it sees" "$(in_box ls "/proc/$helper/root/")" ""
+in_box kill -STOP "$helper" # so that only a signal ends it
 client cancel slow
 ended()
 {
@@ -48,11 +49,15 @@ holds()
     holder=$(in_box pgrep -xu 1234 sleep)
 }
 eventually 5 holds
+root=$(in_box readlink "$tree/images/web/rootfs")
+device=$(in_box stat -c %d "$root")
 status=0
 said=$(client deactivate web 2>&1) || status=$?
 is "exit status of deactivate" "$status" 5
 [[ $said == *"$holder"* ]] || fail "does not name process $holder: $said"
 is "what rootfs shows" "$(in_box cat "$tree/images/web/rootfs/etc/image-name")" web
+# The mount that came back is the holder's own, not another over the same layer.
+is "the mount's device" "$(in_box stat -c %d "$root")" "$device"
 in_box kill "$holder"
 client deactivate web
 in_box systemctl stop "$instance"
