@@ -5,11 +5,12 @@
 #   box_boot          boots it; $box is its root, seen from here, until then: what is put there is there
 #   in_box CMD…       runs CMD in it, as outside of all units as one can be
 #
-# imgstorefs, its helper, imgstore and the units are there, as if they were installed; the store of
-# imgstorefs.service is on the disk, all else in memory.
+# imgstorefs, its helper, imgstore and the units are there, as if they were installed, unless
+# $box_bare is set; the store of imgstorefs.service is on the disk, all else in memory. $box_lower is
+# whose root directory it has instead of this machine's.
 
 : "${IMGSTORE_UNITS:?the folder with the units}"
-box=$work/box box_init='' box_cgroup=''
+box=$work/box box_lower=/ box_bare='' box_init='' box_cgroup=''
 
 needs_box()
 {
@@ -23,9 +24,13 @@ needs_box()
     mkdir "$box" "$work/memory" "$work/lib"
     mount -t tmpfs tmpfs "$work/memory"
     mkdir "$work/memory/upper" "$work/memory/work"
-    mount -t overlay overlay "$box" \
-        -o "lowerdir=/,upperdir=$work/memory/upper,workdir=$work/memory/work" 2>/dev/null ||
-        skip "needs an overlay over the root directory"
+    box_root || skip "needs an overlay over the root directory"
+}
+
+box_root()
+{
+    mount -t overlay overlay "$box" 2>/dev/null \
+        -o "lowerdir=$box_lower,upperdir=$work/memory/upper,workdir=$work/memory/work"
 }
 
 box_devices()
@@ -58,7 +63,6 @@ box_units()
     mkdir "$box/etc/systemd/journald.conf.d"
     printf '[Journal]\nAudit=no\n' >"$box/etc/systemd/journald.conf.d/box.conf" # that is the machine's
     ln -s /dev/null "$etc/systemd-journald-audit.socket"
-    cp "$IMGSTORE_UNITS"/imgstorefs*.service "$lib/"
     : >"$box/etc/fstab"
     tr -d - </proc/sys/kernel/random/uuid >"$box/etc/machine-id"
 }
@@ -72,6 +76,7 @@ box_programs()
     cp "$here/../../contrib/systemd/imgstorefs.tmpfiles" "$box/usr/lib/tmpfiles.d/imgstorefs.conf"
     echo "IMGSTORE_HELPER=$bindir/${IMGSTORE_HELPER##*/}" >"$box$settings"
     cp "$box$settings" "$box$settings-other"
+    cp "$IMGSTORE_UNITS"/imgstorefs*.service "$box/lib/systemd/system/"
 }
 
 box_mounts()
@@ -104,7 +109,7 @@ exec env -i container=imgstorefs-test PATH="$PATH" /lib/systemd/systemd --system
 box_boot()
 {
     box_units
-    box_programs
+    [ -n "$box_bare" ] || box_programs
     box_mounts
     (
         echo $BASHPID >"$box_cgroup/cgroup.procs"
