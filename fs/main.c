@@ -5,6 +5,7 @@
 #include "fs/loop.h"
 #include "fs/ops.h"
 #include "fs/options.h"
+#include "fs/service.h"
 #include "fs/tree.h"
 
 #include "base/cleanup.h"
@@ -278,11 +279,13 @@ static int run(struct program *p, int background, struct err *err)
              p->options.mountpoint);
     if (background >= 0)
         daemon_ready(background);
+    service_ready(background >= 0, p->options.store, p->mountpoint);
     fuse_set_log_func(log_of_fuse); /* until now it is the caller who is told */
     if ((r = loop_run(p->session)) < 0)
         log_error(NULL, "FUSE ended: %s", strerror(-r));
     bool keep_mounts = daemon_signals_end();
     log_info(NULL, "stopping%s", keep_mounts ? ", active mounts stay" : "");
+    service_stopping(keep_mounts);
     tear_down(p, keep_mounts);
     return r < 0 ? err_sys(err, -r, "FUSE ended before it was asked to") : 0;
 }
@@ -297,6 +300,7 @@ static void leave_no_core(void)
 static int complain(const struct err *err)
 {
     fprintf(stderr, "imgstorefs: %s\n", err->text);
+    service_failed(err);
     return err->num == EINVAL ? 2 : 1;
 }
 
@@ -307,6 +311,7 @@ int main(int argc, char **argv)
     int r = 0, background = -1;
     if (argc > 0 && strcmp(argv[0], REPLAY_NAME) == 0)
         return replay_main(argc, argv);
+    service_begin();
     if (options_parse(&p.options, argc, argv, &err) < 0)
         return complain(&err);
     if (p.options.action != OPTIONS_RUN)
