@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The manual leaves nothing out: each setting, file, error code, metric, exit code and command has its
-place in the page that is for it, and pages refer to pages that there are.
+"""The manual leaves nothing out: each setting, file, error code, metric and command has its place in
+the page that is for it, pages refer to pages that there are, and each recipe is tested.
 
 usage: manual.py ROOT [IMGSTOREFS IMGSTORE]    the programs: what their --help says is looked for, too
 """
@@ -96,7 +96,24 @@ def of_client(page, text):
                 yield f"{page.file}: {command} does not take {word}, which --help says it does"
 
 
+# --- the recipes
+
+
+def of_recipes(root):
+    page = read(root, "contrib/doc/recipes.md")
+    on_page = re.findall(r"^<!-- recipe: (\S+) -->\n```sh\n", page, re.M)
+    for block in re.findall(r"(.*)\n```\w*\n(?:[^`].*\n)*?```\n", page):
+        if not block.startswith("<!-- recipe: "):
+            yield f"recipes.md: behind {block!r} are commands that are not tested"
+    listed = re.search(r"^recipes = \[(.*?)\]", read(root, "tests/recipes/meson.build"), re.M | re.S)
+    tested = re.findall(r"'([^']+)'", listed.group(1))
+    for name in sorted(set(on_page) ^ set(tested)):
+        where = "recipes.md" if name in tested else "tests/recipes/meson.build"
+        yield f"{where}: there is no recipe {name}"
+
+
 def findings(root, programs):
+    yield from of_recipes(root)
     folder = os.path.join(root, "contrib", "man")
     pages = {file: Page(root, file) for file in sorted(os.listdir(folder)) if file[-2:-1] == "."}
     looked_for = list(of_definitions(root))
