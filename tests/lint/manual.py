@@ -71,8 +71,9 @@ def of_daemon(text):
 
 
 def words_of(arguments):
-    """NAME[@ID] [-n N|--lines N] → NAME ID -n N --lines"""
-    return set(re.findall(r"--?[a-z][a-z-]*|\b[A-Z][A-Z0-9]+\b|\b[A-Z]\b", arguments))
+    """NAME[@ID] [-n N|--lines N] → NAME ID -n N --lines; OPTION stands for those that it has."""
+    words = re.findall(r"--?[a-z][a-z-]*|\b[A-Z][A-Z0-9]*\b", arguments)
+    return set(words) - {"OPTION"}
 
 
 def commands_of_page(page):
