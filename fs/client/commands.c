@@ -237,7 +237,7 @@ static const struct command table[] = {
      "  Without an ID it lists them, with one it makes it, unless an option says otherwise. A\n"
      "  snapshot is another writable layer over the image, as pristine as it was fetched.\n"
      "  `imgstore shell NAME@ID` enters it.\n"},
-    {"reset", "NAME[@ID]...", "drop what was written to images or snapshots", 1, -1, 0, reset_run,
+    {"reset", "NAME[@ID]...", "drop what was written to them", 1, -1, 0, reset_run,
      "  They are as they were fetched then. What is in use is not reset.\n"},
     {"remove", "NAME...", "remove images and their writable layers", 1, -1, 0, run_control, NULL},
     {"retry", "NAME...", "try again what has failed", 1, -1, 0, run_control, NULL},

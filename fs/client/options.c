@@ -21,8 +21,7 @@ enum {
 };
 
 static const struct option_row table[] = {
-    {"mount", MOUNT, false, "DIR", 0,
-     "the tree; else $IMGSTORE_MOUNT, else the one that is mounted"},
+    {"mount", MOUNT, false, "DIR", 0, "the tree; else $IMGSTORE_MOUNT, else the mounted one"},
     {"json", JSON, false, NULL, 0, "print JSON"},
     {"wait", WAIT, false, NULL, COMMAND_WAIT, "return once the image is ready, or has failed"},
     {"dry-run", DRY_RUN, false, NULL, COMMAND_DRY_RUN, "only say what would go"},
