@@ -56,8 +56,9 @@ int signals_wait(pid_t child)
     fill(&set);
     while (!reap(child, &code)) {
         int n = sigwaitinfo(&set, &info);
-        /* By code: kill(2)'s are not positive, the kernel's are. */
-        if (n > 0 && n != SIGCHLD && info.si_code <= 0)
+        /* By code: kill(2)'s are not positive, the kernel's are. When the terminal goes, the kernel
+         * tells the leader of the session alone, and that may be this process. */
+        if (n > 0 && n != SIGCHLD && (info.si_code <= 0 || n == SIGHUP))
             kill(child, n);
     }
     return code;

@@ -11,7 +11,7 @@ void signals_hold(void);
 void signals_as_they_were(void);
 
 /* Returns once that child has ended: its exit code as a shell has it. Reaps all others meanwhile,
- * and hands on what is sent to this process alone; what the terminal sends, the child gets itself.
+ * and hands on what is sent to this process alone; the keys of a terminal the child gets itself.
  */
 int signals_wait(pid_t child);
 
