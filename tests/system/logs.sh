@@ -40,6 +40,7 @@ exits 0 "$IMGSTORE" logs web
 # Ctrl-C; a reader who goes; the daemon, killed or stopped.
 follow()
 {
+    rm -f "$work/followed"
     "$IMGSTORE" logs broken -f --json >"$work/followed" 2>"$work/followed.err" &
     follower=$!
     in_background $follower
