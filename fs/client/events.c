@@ -134,8 +134,11 @@ void events_print(const char *line)
         return;
     }
     const char *to = e.to ? e.to : "removed";
+    enum colour paint = colour_of_state(to);
+    if (paint == COLOUR_BUSY) /* on its way: not what one looks for */
+        paint = COLOUR_NONE;
     printf("%s%s%s  %s%s%s%s%s", colour(stdout, COLOUR_DIM), e.time, colour_end(stdout),
-           e.from ? e.from : "", e.from ? " -> " : "", colour(stdout, colour_of_state(to)), to,
+           e.from ? e.from : "", e.from ? " -> " : "", colour(stdout, paint), to,
            colour_end(stdout));
     if (e.code)
         printf("  %s: %s", e.code, e.message ? e.message : "");

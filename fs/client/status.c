@@ -66,7 +66,7 @@ static void print_contents(const struct image *image)
     char size[32], bytes[32];
     human_size(image_value(image, "size"), size, sizeof size);
     human_size(image_value(image, "bytes"), bytes, sizeof bytes);
-    status_line("Image", "sha256:%s", image_value(image, "sha256"));
+    status_line("SHA256", "%s", image_value(image, "sha256"));
     if (known(image, "size"))
         status_line("Archive", "%s, %s", size, image_value(image, "format"));
     status_line("URL", "%s", image_value(image, "url"));

@@ -21,7 +21,7 @@ fetch "$httpd/404/x" "$(printf %064d 1)" bad
 wait_state bad FAILED
 exits 0 "$IMGSTORE" snapshot web build
 exits 0 timeout 5 "$IMGSTORE" status web
-shows "\* web - ACTIVE since $time_re; (just now|.*s ago)" "     Image: sha256:$(info web sha256)" \
+shows "\* web - ACTIVE since $time_re; (just now|.*s ago)" "    SHA256: $(info web sha256)" \
     "       URL: $(info web url)" "    Rootfs: $(readlink "$mnt/images/web/rootfs")" \
     '   Entries: [0-9]+, .* unpacked, 0 left out' '    Policy: strict' ' Snapshots: 1 \(build\)' '' \
     "$time_re  ACTIVATING -> ACTIVE"

@@ -51,7 +51,7 @@ snapshot web build ACTIVE
 } >"$tree/events"
 run 0 status web
 is "status" "$(sed '1s/;.*//' <<<"$out")" "● web - ACTIVE since 2026-01-02T03:04:03.000Z
-     Image: sha256:$sha
+    SHA256: $sha
    Archive: 28.0M, tar.gz
        URL: http://h/x
     Rootfs: /store/active/web
