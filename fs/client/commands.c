@@ -1,7 +1,12 @@
 #include "fs/client/commands.h"
 
 #include "base/cleanup.h"
+#include "fs/client/complete.h"
+#include "fs/client/logs.h"
 #include "fs/client/print.h"
+#include "fs/client/shell.h"
+#include "fs/client/snapshot.h"
+#include "fs/client/status.h"
 #include "fs/client/wait.h"
 #include "fs/client/worker.h"
 
@@ -14,21 +19,15 @@ enum outcome commands_fail(const char *subject, int r, const struct err *err)
     return outcome_of(r);
 }
 
+/* As JSON. */
 static enum outcome show(const struct request *request, const char *name)
 {
     struct image image CLEANUP_IMAGE = {0};
     struct err err = {0};
     int r = image_read(request->tree, name, &image, &err);
-    if (r == 0 && !request->options->json)
-        print_image(&image);
-    else if (r == 0 && (r = print_json(image_json(&image))) < 0)
+    if (r == 0 && (r = print_json(image_json(&image))) < 0)
         err_set(&err, ERR_NONE, -r, "cannot print");
     return r < 0 ? commands_fail(name, r, &err) : OUTCOME_DONE;
-}
-
-static enum outcome run_status(const struct request *request)
-{
-    return show(request, request->argv[0]);
 }
 
 /* Reads every image that is still there; *n may be fewer than there are names. */
@@ -209,20 +208,45 @@ static enum outcome run_worker(const struct request *request)
 
 static const struct command table[] = {
     {"worker", "[MOUNTPOINT]", "run the daemon in the foreground", 0, 1, COMMAND_NO_TREE,
-     run_worker},
-    {"fetch", "NAME URL SHA256 [--wait]", "download, verify, unpack and mount an image", 3, 3,
-     COMMAND_WAIT, run_fetch},
-    {"status", "NAME", "show all about one image", 1, 1, 0, run_status},
-    {"list", "", "show all images, a line each", 0, 0, 0, run_list},
-    {"wait", "NAME...", "return once they are ready, or have failed", 1, -1, 0, run_wait},
-    {"remove", "NAME...", "remove images and their writable layers", 1, -1, 0, run_control},
-    {"retry", "NAME...", "try again what has failed", 1, -1, 0, run_control},
-    {"cancel", "NAME...", "stop the work on an image", 1, -1, 0, run_control},
-    {"activate", "NAME...", "mount a stored image", 1, -1, 0, run_control},
-    {"deactivate", "NAME...", "unmount an image, keep it and its writable layer", 1, -1, 0,
-     run_control},
-    {"cleanup", "[--dry-run]", "remove downloads and images that no name refers to", 0, 0,
-     COMMAND_DRY_RUN, run_cleanup},
+     run_worker,
+     "  MOUNTPOINT, where none is given, is $IMGSTORE_MOUNT, else /run/imgstore (not as root:\n"
+     "  $XDG_RUNTIME_DIR/imgstore).\n"},
+    {"fetch", "NAME URL SHA256 [--wait]", "fetch, verify, unpack and mount an image", 3, 3,
+     COMMAND_WAIT, run_fetch,
+     "  A URL of - is read from standard input: what is in it is in no list of processes.\n"
+     "  `sha256sum FILE` gives the SHA256.\n"},
+    {"status", "[NAME[@ID]...]", "show all about images, or the store", 0, -1, 0, status_run,
+     "  NAME is an image, NAME@ID one of its snapshots; without either: the store.\n"},
+    {"list", "", "show all images, a line each", 0, 0, 0, run_list, NULL},
+    {"logs", "NAME [-f] [-n N]", "show what happened to an image", 1, 1,
+     COMMAND_FOLLOW | COMMAND_LINES, logs_run,
+     "  With -f it ends when the image is removed, and with 3 when the daemon goes. --json prints\n"
+     "  the lines of MOUNT/events as they are.\n"},
+    {"wait", "NAME...", "return once they are ready, or have failed", 1, -1, 0, run_wait, NULL},
+    {"shell", "NAME[@ID] [COMMAND...]", "run a shell, or a command, in an image", 1, -1,
+     COMMAND_REST, shell_run,
+     "  In a mount and a process namespace of its own, with /proc, /sys (read-only), /dev, /run,\n"
+     "  /tmp and the host's resolv.conf, none of which stays in the image; a folder that the "
+     "image\n"
+     "  lacks is left out, and named. The environment is PATH, HOME, USER, LOGNAME, SHELL and the\n"
+     "  terminal's; the shell is that of the image's root. Not a sandbox: root in there is root.\n"
+     "  Exit code: the command's; 125 if it could not be entered, 126 and 127 as a shell has "
+     "it.\n"},
+    {"snapshot", "NAME [ID [OPTION]]", "list, make, remove, rename snapshots", 1, 2,
+     COMMAND_REMOVE | COMMAND_RENAME, snapshot_run,
+     "  Without an ID it lists them, with one it makes it, unless an option says otherwise. A\n"
+     "  snapshot is another writable layer over the image, as pristine as it was fetched.\n"
+     "  `imgstore shell NAME@ID` enters it.\n"},
+    {"reset", "NAME[@ID]...", "drop what was written to them", 1, -1, 0, reset_run,
+     "  They are as they were fetched then. What is in use is not reset.\n"},
+    {"remove", "NAME...", "remove images and their writable layers", 1, -1, 0, run_control, NULL},
+    {"retry", "NAME...", "try again what has failed", 1, -1, 0, run_control, NULL},
+    {"cancel", "NAME...", "stop the work on an image", 1, -1, 0, run_control, NULL},
+    {"activate", "NAME...", "mount stored images", 1, -1, 0, run_control, NULL},
+    {"deactivate", "NAME...", "unmount images, keep what was written", 1, -1, 0, run_control, NULL},
+    {"cleanup", "[--dry-run]", "remove what no name refers to", 0, 0, COMMAND_DRY_RUN, run_cleanup,
+     NULL},
+    {"__complete", "WORD...", "", 0, -1, COMMAND_NO_TREE | COMMAND_HIDDEN, complete_run, NULL},
     {0},
 };
 

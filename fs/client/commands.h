@@ -9,7 +9,9 @@
 
 struct options {
     const char *mount; /* --mount, or NULL */
-    bool json, wait, dry_run;
+    bool json, wait, dry_run, follow, remove;
+    const char *rename; /* --rename's, or NULL */
+    long lines;         /* --lines'; -1: all */
 };
 
 struct command;
@@ -26,6 +28,12 @@ enum command_flags {
     COMMAND_WAIT = 1 << 0,    /* takes --wait */
     COMMAND_DRY_RUN = 1 << 1, /* takes --dry-run */
     COMMAND_NO_TREE = 1 << 2, /* runs where no tree is mounted */
+    COMMAND_FOLLOW = 1 << 8,  /* takes --follow */
+    COMMAND_LINES = 1 << 9,   /* takes --lines */
+    COMMAND_REMOVE = 1 << 10, /* takes --remove */
+    COMMAND_RENAME = 1 << 11, /* takes --rename */
+    COMMAND_REST = 1 << 12,   /* what follows its first argument is no option of ours */
+    COMMAND_HIDDEN = 1 << 13, /* not for people: all words as they are */
 };
 
 struct command {
@@ -34,6 +42,7 @@ struct command {
     int min, max;            /* how many arguments; max -1: any number */
     unsigned flags;          /* of enum command_flags */
     enum outcome (*run)(const struct request *request);
+    const char *more; /* what else its own --help says, lines with their ends; or NULL */
 };
 
 /* All of them, in the order of --help; the last one has no name. */

@@ -1,6 +1,7 @@
 #include "fs/client/print.h"
 
 #include "base/cleanup.h"
+#include "fs/client/human.h"
 
 #include <errno.h>
 #include <string.h>
@@ -17,34 +18,6 @@ struct row {
 static const char *or_dash(const struct text *t)
 {
     return t->len > 0 ? t->data : "-";
-}
-
-void print_image(const struct image *image)
-{
-    for (size_t i = 0; i < image->fields; i++)
-        printf("%s: %s\n", image->field[i].key, image->field[i].value);
-    printf("progress: %s\n", or_dash(&image->progress));
-    printf("error: %s\n", or_dash(&image->error));
-    printf("rootfs: %s\n", or_dash(&image->rootfs));
-}
-
-/* "29360128" → "28.0M"; what is no number stays as it is. */
-static void human_size(const char *bytes, char *out, size_t max)
-{
-    static const char units[] = "BKMGTP";
-    char *end;
-    double n = strtod(bytes, &end);
-    size_t unit = 0;
-    if (end == bytes || *end) {
-        snprintf(out, max, "%s", bytes);
-        return;
-    }
-    for (; n >= 1024 && units[unit + 1]; unit++)
-        n /= 1024;
-    if (unit == 0)
-        snprintf(out, max, "%s", bytes);
-    else
-        snprintf(out, max, "%.1f%c", n, units[unit]);
 }
 
 static void fill(struct row *row, const struct image *image)

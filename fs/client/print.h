@@ -4,9 +4,6 @@
 
 #include "fs/client/image.h"
 
-/* "key: value" lines: info, progress, error, rootfs. */
-void print_image(const struct image *image);
-
 /* An aligned table: NAME STATE PROGRESS SIZE ERROR; only its head where n is 0. */
 void print_images(const struct image *images, size_t n);
 

@@ -3,6 +3,7 @@
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "fs/client/outcome.h"
+#include "fs/client/reason.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -77,21 +78,21 @@ static int no_daemon(const struct tree *tree, int num, struct err *err)
     return err_set(err, ERR_NONE, ENOTCONN, "no daemon at %s: %s", tree->root, strerror(num));
 }
 
-/* A descriptor on the root of the tree, if a tree is there. */
-static int open_root(const struct tree *tree, struct err *err)
+int tree_open_root(const struct tree *tree, struct err *err)
 {
     int root CLEANUP_CLOSE = open(tree->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (root < 0 && (errno == EACCES || errno == EPERM))
-        return err_set(err, ERR_NONE, errno, "%s: not permitted", tree->root);
-    if (root < 0)
-        return no_daemon(tree, errno, err);
-    if (faccessat(root, "images", F_OK, 0) < 0 || faccessat(root, "ctl", F_OK, 0) < 0)
-        return no_daemon(tree, errno, err);
-    return steal_fd(root);
+    if (root >= 0 && faccessat(root, "images", F_OK, 0) == 0 &&
+        faccessat(root, "ctl", F_OK, 0) == 0)
+        return steal_fd(root);
+    if (errno == EACCES || errno == EPERM)
+        return err_set(err, ERR_NONE, errno,
+                       "%s: not permitted: unless the daemon runs with allow_other, its own user "
+                       "alone sees the tree; run this as that user, or with sudo",
+                       tree->root);
+    return no_daemon(tree, errno, err);
 }
 
-/* Why a call below the root failed: the daemon gone, the thing gone, or as the kernel says. */
-static int explain(const struct tree *tree, int num, struct err *err)
+int tree_explain(const struct tree *tree, int num, struct err *err)
 {
     if (is_gone(num))
         return no_daemon(tree, num, err);
@@ -116,25 +117,25 @@ int tree_find(struct tree *tree, const char *mount, struct err *err)
         if (r < 0)
             return r;
     }
-    int root CLEANUP_CLOSE = open_root(tree, err);
+    int root CLEANUP_CLOSE = tree_open_root(tree, err);
     return root < 0 ? root : 0;
 }
 
 int tree_read(const struct tree *tree, const char *path, struct text *out, struct err *err)
 {
-    int root CLEANUP_CLOSE = open_root(tree, err);
+    int root CLEANUP_CLOSE = tree_open_root(tree, err);
     if (root < 0)
         return root;
     int fd CLEANUP_CLOSE = openat(root, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return explain(tree, errno, err);
+        return tree_explain(tree, errno, err);
     char buf[4096];
     ssize_t n;
     while ((n = read(fd, buf, sizeof buf)) != 0) {
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return explain(tree, errno, err);
+            return tree_explain(tree, errno, err);
         text_addn(out, buf, (size_t)n);
     }
     text_add(out, "");
@@ -147,54 +148,15 @@ int tree_read(const struct tree *tree, const char *path, struct text *out, struc
 
 int tree_read_link(const struct tree *tree, const char *path, struct text *out, struct err *err)
 {
-    int root CLEANUP_CLOSE = open_root(tree, err);
+    int root CLEANUP_CLOSE = tree_open_root(tree, err);
     if (root < 0)
         return root;
     char target[PATH_MAX];
     ssize_t n = readlinkat(root, path, target, sizeof target);
     if (n < 0)
-        return explain(tree, errno, err);
+        return tree_explain(tree, errno, err);
     text_addn(out, target, (size_t)n);
     return out->failed ? err_set(err, ERR_NONE, ENOMEM, "out of memory") : 0;
-}
-
-/* The reason in `TIME FILE ERRNO "the line" reason`, if the line is about that refusal: its file,
- * its errno, and `subject` (the image) in what was written. In place. */
-static const char *reason_of(char *line, const char *control, int num, const char *subject)
-{
-    char *save, *field = strtok_r(line, " ", &save);
-    const char *file = strtok_r(NULL, " ", &save), *name = strtok_r(NULL, " ", &save);
-    if (!field || !file || !name || strcmp(name, strerrorname_np(num)) != 0)
-        return NULL;
-    const char *base = strrchr(file, '/');
-    if (strcmp(base ? base + 1 : file, control) != 0 || *save != '"')
-        return NULL;
-    char *end = save + 1;
-    while (*end && *end != '"')
-        end += *end == '\\' && end[1] ? 2 : 1;
-    if (!*end)
-        return NULL;
-    *end++ = '\0';
-    return strstr(save + 1, subject) ? end + strspn(end, " ") : NULL;
-}
-
-/* Others are refused too: the newest line that is ours, the last that the log holds first. */
-static void add_reason(const struct tree *tree, const char *control, const char *line, int num,
-                       struct err *err)
-{
-    struct text log CLEANUP_TEXT = {0};
-    if (tree_read(tree, "ctl/error_log", &log, NULL) < 0)
-        return;
-    const char *space = strrchr(line, ' '), *subject = space ? space + 1 : line;
-    for (char *last = log.data + log.len; last;) {
-        *last = '\0';
-        last = strrchr(log.data, '\n');
-        const char *why = reason_of(last ? last + 1 : log.data, control, num, subject);
-        if (why && *why) {
-            err_set(err, ERR_NONE, num, "%s: %s", outcome_word(-num), why);
-            return;
-        }
-    }
 }
 
 static int write_once(int fd, const struct text *t)
@@ -215,7 +177,7 @@ int tree_write(const struct tree *tree, const char *control, const char *line, s
     text_addf(&request, "%s\n", line);
     if (request.failed)
         return err_set(err, ERR_NONE, ENOMEM, "out of memory");
-    int root CLEANUP_CLOSE = open_root(tree, err);
+    int root CLEANUP_CLOSE = tree_open_root(tree, err);
     if (root < 0)
         return root;
     snprintf(path, sizeof path, "ctl/%s", control);
@@ -223,12 +185,12 @@ int tree_write(const struct tree *tree, const char *control, const char *line, s
     if (fd < 0 && errno == ENOENT) /* no image's fault: whatever is mounted here has no such file */
         return err_set(err, ERR_NONE, ENOTCONN, "no daemon at %s: it has no %s", tree->root, path);
     if (fd < 0)
-        return explain(tree, errno, err);
+        return tree_explain(tree, errno, err);
     int r = write_once(fd, &request);
     if (r < 0) {
-        r = explain(tree, -r, err);
+        r = tree_explain(tree, -r, err);
         if (!is_gone(-r))
-            add_reason(tree, control, line, -r, err);
+            reason_add(tree, control, line, -r, err);
     }
     return r;
 }
@@ -253,14 +215,20 @@ static int add_name(struct tree_names *names, size_t *cap, const char *name)
 
 int tree_list(const struct tree *tree, struct tree_names *names, struct err *err)
 {
+    return tree_list_below(tree, "images", names, err);
+}
+
+int tree_list_below(const struct tree *tree, const char *path, struct tree_names *names,
+                    struct err *err)
+{
     *names = (struct tree_names){0};
-    int root CLEANUP_CLOSE = open_root(tree, err);
+    int root CLEANUP_CLOSE = tree_open_root(tree, err);
     if (root < 0)
         return root;
-    int fd = openat(root, "images", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir CLEANUP_CLOSEDIR = fd < 0 ? NULL : fdopendir(fd);
     if (!dir)
-        return explain(tree, errno, err);
+        return tree_explain(tree, errno, err);
     size_t cap = 0;
     for (struct dirent *e; errno = 0, (e = readdir(dir));) {
         if (e->d_name[0] == '.') /* no name begins so */
@@ -269,7 +237,7 @@ int tree_list(const struct tree *tree, struct tree_names *names, struct err *err
             return err_set(err, ERR_NONE, ENOMEM, "out of memory");
     }
     if (errno != 0)
-        return explain(tree, errno, err);
+        return tree_explain(tree, errno, err);
     if (names->n > 0)
         qsort(names->name, names->n, sizeof *names->name, by_name);
     return 0;

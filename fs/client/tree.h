@@ -33,12 +33,20 @@ int tree_read_link(const struct tree *tree, const char *path, struct text *out, 
  * "WORD: REASON", the reason taken from ctl/error_log. */
 int tree_write(const struct tree *tree, const char *control, const char *line, struct err *err);
 
-/* The names below images/, sorted; free with tree_free_names, also after a failure. */
+/* For what has no call here: a descriptor on the root of the tree if a tree is there, and why a
+ * call below it failed: the daemon gone, the thing gone, or as the kernel says. */
+int tree_open_root(const struct tree *tree, struct err *err);
+int tree_explain(const struct tree *tree, int num, struct err *err);
+
+/* The names below images/, or below another folder, sorted; free with tree_free_names, also after a
+ * failure. */
 struct tree_names {
     char **name;
     size_t n;
 };
 int tree_list(const struct tree *tree, struct tree_names *names, struct err *err);
+int tree_list_below(const struct tree *tree, const char *path, struct tree_names *names,
+                    struct err *err);
 void tree_free_names(struct tree_names *names);
 
 #endif

@@ -56,8 +56,7 @@ fresh
 run 2
 run 2 nonsense
 run 2 --nonsense
-run 2 status
-run 2 status a b
+run 4 status a b
 run 2 list --wait
 run 2 list --dry-run
 run 2 fetch web http://h/x
@@ -110,7 +109,8 @@ is "worker's place" "$(IMGSTORE_MOUNT=/e "$dir/bin/imgstore" worker)" "beside -f
 # --- refusals, with the reason that error_log gives
 fresh
 run 4 status web
-is "no such image" "$err" "imgstore: web: no such image"
+is "no such image" "$err" \
+    'imgstore: web: no such image; `imgstore list` shows which there are'
 run 4 wait web
 ln -sf /dev/full "$tree/ctl/fetch"
 printf '%s\n' "2026-01-02T03:04:05.678Z ctl/fetch EINVAL \"x web\" bad \\\"scheme\\\"" \
@@ -135,12 +135,6 @@ image web ACTIVE active
 image bad FAILED active 'http-status: 404 "no"'
 image 0123 STORED stored
 ln -s /store/active/web "$tree/images/web/rootfs"
-run 0 status web
-is "status" "$(sed -n '1p;9p;17,$p' <<<"$out")" "name: web
-size: 29360128
-progress: 42 12582912 29360128 download
-error: -
-rootfs: /store/active/web"
 run 0 list
 is "list" "$out" "NAME  STATE   PROGRESS       SIZE  ERROR
 0123  STORED  42% download  28.0M  -
@@ -149,7 +143,7 @@ web   ACTIVE  42% download  28.0M  -"
 run 0 status --json web
 json 'list(j)' "['name', 'url', 'sha256', 'state', 'want', 'policy', 'sink', 'format', 'size', \
 'entries', 'bytes', 'skipped', 'attempts', 'next_retry', 'created', 'updated', 'progress', \
-'error', 'rootfs']"
+'error', 'rootfs', 'snapshots', 'events']"
 json '[j[k] for k in ("size", "next_retry", "sha256", "error", "rootfs", "url")]' \
     "[29360128, None, '$sha', None, '/store/active/web', 'http://user:***@h/x y']"
 json 'j["progress"]' "{'percent': 42, 'done': 12582912, 'total': 29360128, 'phase': 'download'}"
