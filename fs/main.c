@@ -116,11 +116,15 @@ static int detach_stale(const char *mountpoint, struct err *err)
     return r < 0 ? r : detach_stale(mountpoint, err);
 }
 
+/* The kernel lets root do what he likes, and leaves it to us to refuse what makes no sense. An
+ * ordinary user's own tree, which is closed to all others, is his in the same way: else he could
+ * not remove an image by rmdir, nor could inotify events be made. */
 static int make_session(struct program *p, struct err *err)
 {
     char options[128];
-    snprintf(options, sizeof options, "fsname=imgstorefs,subtype=imgstorefs,default_permissions%s",
-             p->options.allow_other ? ",allow_other" : "");
+    bool others = p->options.allow_other;
+    snprintf(options, sizeof options, "fsname=imgstorefs,subtype=imgstorefs%s%s",
+             others || geteuid() == 0 ? ",default_permissions" : "", others ? ",allow_other" : "");
     char *argv[] = {(char *)"imgstorefs", (char *)"-o", options,
                     p->options.debug ? (char *)"-d" : NULL, NULL};
     struct fuse_args args = FUSE_ARGS_INIT(p->options.debug ? 4 : 3, argv);

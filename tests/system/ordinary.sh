@@ -40,9 +40,9 @@ run_as_user()
     chmod 755 "$place"
     open_to_user
     as_user env -u XDG_DATA_HOME -u XDG_RUNTIME_DIR HOME="$place/home" TMPDIR="$place/home" \
-        IMGSTORE_TEST_USER=yes bash ${DEBUGX-} "$place/tests/${0##*/}" "$@" || status=$?
-    # The daemon's end is not the end of what it has started, which a failed test may leave.
-    for p in $(pgrep -u $user_id); do
+        IMGSTORE_TEST_USER=yes bash "$place/tests/${0##*/}" "$@" || status=$?
+    # What has ended and nobody has asked about is gone. The daemon's end is not the end of what it has started, which a failed test may leave.
+    for p in $(pgrep -r D,R,S,T -u $user_id); do
         echo "process $p ($(<"/proc/$p/comm")) is left over" >&2
         kill -KILL "$p"
         [ $status != 0 ] || status=1
@@ -78,7 +78,7 @@ let_go()
 # served: how many processes serve writable layers.
 served()
 {
-    pgrep -u "$(id -u)" -c -x fuse-overlayfs || true
+    pgrep -r D,R,S,T -u "$(id -u)" -c -x fuse-overlayfs || true
 }
 
 none_served()

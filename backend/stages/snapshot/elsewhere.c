@@ -12,6 +12,7 @@
 struct ours {
     const char *point;
     dev_t dev;
+    int id; /* tells it from its copies: others' namespaces have no name for us */
     int parent, group; /* the mount that it is on, and that one's peers; 0: none */
 };
 
@@ -20,6 +21,7 @@ static bool is_at(void *ctx, const struct mountinfo *m)
     struct ours *o = ctx;
     if (strcmp(m->point, o->point) == 0) { /* the last one is on top */
         o->dev = m->dev;
+        o->id = m->id;
         o->parent = m->parent;
     }
     return false;
@@ -44,7 +46,7 @@ struct copies {
 static bool is_copy(void *ctx, const struct mountinfo *m)
 {
     struct copies *c = ctx;
-    if (m->dev != c->ours->dev)
+    if (m->dev != c->ours->dev || m->id == c->ours->id)
         return false;
     snprintf(c->point, sizeof c->point, "%s", m->point);
     c->parents[c->count++] = m->parent;

@@ -65,13 +65,18 @@ static int is_served(const struct paths *p, const char *name)
     return lock_layer(dir, LOCK_SH);
 }
 
-/* A child that is being forked elsewhere has copies of all descriptors for a moment. */
+static bool is_in_time(int64_t end)
+{
+    nanosleep(&(struct timespec){.tv_nsec = STEP_NS}, NULL);
+    return text_monotonic_ms() < end;
+}
+
 static int await_end(const struct paths *p, const char *name)
 {
     int r;
     int64_t end = text_monotonic_ms() + END_MS;
-    while ((r = is_served(p, name)) == -EBUSY && text_monotonic_ms() < end)
-        nanosleep(&(struct timespec){.tv_nsec = STEP_NS}, NULL);
+    while ((r = is_served(p, name)) == -EBUSY && is_in_time(end))
+        ;
     return r;
 }
 
@@ -149,11 +154,14 @@ static int serve(const char *lower, const char *layer, int lock, const char *poi
                   : say(err, r, SERVER, "mount", said);
 }
 
-static int claim(const struct paths *p, const char *name, int dir, struct err *err)
+/* Whoever looks whether it is served has it for a moment, and so has a child that is being forked
+ * just then, with copies of all descriptors. */
+static int claim(const char *name, int dir, struct err *err)
 {
-    int r = await_end(p, name);
-    if (r == 0)
-        r = lock_layer(dir, LOCK_EX);
+    int r;
+    int64_t end = text_monotonic_ms() + END_MS;
+    while ((r = lock_layer(dir, LOCK_EX)) == -EBUSY && is_in_time(end))
+        ;
     return r < 0 ? fail_served(name, r, err) : 0;
 }
 
@@ -171,7 +179,7 @@ static int fuse_mount(const struct paths *p, const char *name, const char *key, 
         return lower;
     struct layer layer CLEANUP_LAYER = LAYER_NONE;
     int r = layer_make(p, name, lower, &layer, err);
-    if (r < 0 || (r = claim(p, name, layer.dir, err)) < 0)
+    if (r < 0 || (r = claim(name, layer.dir, err)) < 0)
         return r;
     if (mkdirat(p->active, name, 0700) < 0 && errno != EEXIST)
         return err_sys(err, errno, "cannot make active/%s", name);
@@ -294,7 +302,7 @@ static int try_mount(void *ctx, int folder, struct err *err)
     struct layer l CLEANUP_LAYER = LAYER_NONE;
     int r = lower < 0 ? err_sys(err, errno, "cannot open overlays/" PATHS_PROBE "/lower")
                       : layer_make(p, PATHS_PROBE, lower, &l, err);
-    if (r < 0 || (r = claim(p, PATHS_PROBE, l.dir, err)) < 0)
+    if (r < 0 || (r = claim(PATHS_PROBE, l.dir, err)) < 0)
         return r;
     probe_path(layer_path, p, "");
     probe_path(lower_path, p, "/lower");

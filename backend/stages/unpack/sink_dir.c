@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "stages/unpack/beneath.h"
 #include "stages/unpack/contents.h"
+#include "stages/unpack/link_copy.h"
 #include "stages/unpack/spill.h"
 
 #include <errno.h>
@@ -25,6 +26,7 @@ struct sink_dir {
     struct sink_place place;
     int root; /* rootfs/ */
     bool is_root;
+    int64_t copies_left; /* bytes that may still be copied in place of hard links */
     struct beneath at, target; /* parents of what is made, and of what hard links name */
     struct spill xattrs;
     int64_t copied, punched; /* ends of ranges in the data file */
@@ -116,6 +118,7 @@ static int dir_open(const struct sink_place *place, void **sink, struct err *err
         .place = *place,
         .root = root,
         .is_root = geteuid() == 0,
+        .copies_left = place->max_total_size,
         .at = BENEATH_INIT(root),
         .target = BENEATH_INIT(root),
         .xattrs = SPILL_INIT,
@@ -266,9 +269,17 @@ static int make_link(struct sink_dir *s, int at, const char *name, const struct 
 {
     const char *target_name;
     int target = beneath_parent(&s->target, e->target, &target_name);
-    if (target < 0 || linkat(target, target_name, at, name, 0) < 0)
-        return fail(err, target < 0 ? -target : errno, "make hard link", e->path);
-    return 0;
+    int r = target;
+    if (target >= 0 && s->is_root)
+        r = linkat(target, target_name, at, name, 0) < 0 ? -errno : 0;
+    else if (target >= 0)
+        r = link_copy(target, target_name, at, name, &s->copies_left, s->place.cancel_fd);
+    if (r == -EFBIG)
+        return err_set(err, ERR_TOO_LARGE_TOTAL, EFBIG,
+                       "without root hard links become copies: these have more than %lld bytes "
+                       "together; -o max_total_size=SIZE allows more",
+                       (long long)s->place.max_total_size);
+    return r < 0 ? fail(err, -r, "make hard link", e->path) : 0;
 }
 
 static int make_symlink(struct sink_dir *s, int at, const char *name, const struct entry *e,
