@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # happy, for an ordinary user: one line written, and a root file system appears that he can list,
 # write to and run; two names share the image, and each has a layer of its own, which stays.
-. "${0%/*}/ordinary.sh"
+. "${0%/*}/functions.sh"
+[ -n "${IMGSTORE_TEST_USER-}" ] || skip "is run by ordinary.sh"
 start_httpd
 start_daemon
 sum=$(make_image web "$1" 200)

@@ -1,24 +1,42 @@
-# What the tests of an ordinary user share. Source it in place of functions.sh, which it brings:
-#   . "${0%/*}/ordinary.sh"
+#!/usr/bin/env bash
+# Runs another system test as an ordinary user:  ordinary.sh TEST [ARG…]
 #
-# The test itself runs as that user, with no privilege. Root prepares a place for
-# it: a mount namespace, in which /dev/fuse is open to all, whatever the machine's, the user has a
-# line in /etc/passwd (fusermount3 wants one), and the programs and tests are where he can get at
-# them; and takes all of it away in the end.
+# Root prepares a place for him: a mount namespace, in which /dev/fuse is open to all, whatever the
+# machine's, and he has a line in /etc/passwd (fusermount3 wants one), with a copy of the programs
+# and tests where he can get at them; and takes all of it away in the end. What ordinary_functions.sh
+# holds comes behind functions.sh.
+set -euo pipefail
 
 user_id=54321 user_name=imgstore-test
+here=${0%/*}
+
+skip()
+{
+    echo "SKIP: $*"
+    exit 77
+}
+
+needs()
+{
+    local p
+    [ "$(id -u)" = 0 ] || skip "needs root, to become another user"
+    [ -c /dev/fuse ] || skip "needs /dev/fuse"
+    for p in setpriv unshare pgrep fuse-overlayfs fusermount3; do
+        command -v $p >/dev/null || skip "needs the program $p"
+    done
+}
 
 as_user()
 {
     setpriv --reuid=$user_id --regid=$user_id --clear-groups --inh-caps=-all "$@"
 }
 
-# The tests, and whatever they need from the build.
 open_to_user()
 {
     local program
-    mkdir "$place/tests" "$place/bin" "$place/home" "$place/dev"
-    mount --bind "${0%/*}" "$place/tests"
+    cp -r "$here" "$place/tests"
+    cat "$here/ordinary_functions.sh" >>"$place/tests/functions.sh"
+    mkdir "$place/bin" "$place/home" "$place/dev"
     for program in IMGSTOREFS IMGSTORE IMGSTORE_HELPER; do
         install -m 755 "${!program}" "$place/bin/"
         export "$program=$place/bin/${!program##*/}"
@@ -32,56 +50,37 @@ open_to_user()
     chown -R $user_id:$user_id "$place/home"
 }
 
-run_as_user()
+# Ended with the test: what a failed one has left, and no passing one may.
+end_all()
 {
-    local place status=0 p
-    place=$(mktemp -d "${TMPDIR:-/tmp}/imgstorefs-user.XXXXXX")
-    trap 'umount -l "$place/tests" "$place/dev"; rm -rf --one-file-system "$place"' EXIT
-    chmod 755 "$place"
-    open_to_user
-    as_user env -u XDG_DATA_HOME -u XDG_RUNTIME_DIR HOME="$place/home" TMPDIR="$place/home" \
-        IMGSTORE_TEST_USER=yes bash "$place/tests/${0##*/}" "$@" || status=$?
-    # What has ended and nobody has asked about is gone. The daemon's end is not the end of what it has started, which a failed test may leave.
+    local p
     for p in $(pgrep -r D,R,S,T -u $user_id); do
-        echo "process $p ($(<"/proc/$p/comm")) is left over" >&2
+        echo "process $p ($(<"/proc/$p/comm")) is left over"
         kill -KILL "$p"
-        [ $status != 0 ] || status=1
     done
-    exit $status
 }
 
-if [ -z "${IMGSTORE_TEST_USER-}" ]; then
-    set -euo pipefail
-    [ "$(id -u)" = 0 ] || { echo "SKIP: needs root, to become another user" && exit 77; }
-    [ -c /dev/fuse ] || { echo "SKIP: needs /dev/fuse" && exit 77; }
-    for p in setpriv unshare pgrep fuse-overlayfs fusermount3; do
-        command -v $p >/dev/null || { echo "SKIP: needs the program $p" && exit 77; }
-    done
-    if [ -z "${IMGSTORE_TEST_NAMESPACE-}" ]; then
-        IMGSTORE_TEST_NAMESPACE=yes exec unshare -m --propagation private bash "$0" "$@"
-    fi
-    unset IMGSTORE_TEST_NAMESPACE
-    run_as_user "$@"
+needs
+if [ -z "${IMGSTORE_TEST_NAMESPACE-}" ]; then
+    IMGSTORE_TEST_NAMESPACE=yes exec unshare -m --propagation private bash "$0" "$@"
 fi
-
-. "${0%/*}/functions.sh"
-
-# What the user has mounted he takes away, too.
-let_go()
-{
-    local m
-    while read -r m; do
-        fusermount3 -uz "$m"
-    done < <(mounts_below "$work" | tac)
-}
-
-# served: how many processes serve writable layers.
-served()
-{
-    pgrep -r D,R,S,T -u "$(id -u)" -c -x fuse-overlayfs || true
-}
-
-none_served()
-{
-    [ "$(served)" = 0 ]
-}
+unset IMGSTORE_TEST_NAMESPACE
+place=$(mktemp -d "${TMPDIR:-/tmp}/imgstorefs-user.XXXXXX")
+trap 'umount -l "$place/dev" /etc/passwd; rm -rf --one-file-system "$place"' EXIT
+chmod 755 "$place"
+open_to_user
+test=$1
+shift
+status=0
+as_user env -u XDG_DATA_HOME -u XDG_RUNTIME_DIR HOME="$place/home" TMPDIR="$place/home" \
+    IMGSTORE_TEST_USER=yes bash "$place/tests/$test.sh" "$@" || status=$?
+for _ in {1..50}; do # whoever has just been told to end
+    pgrep -r D,R,S,T -u $user_id >/dev/null || break
+    sleep 0.02
+done
+left=$(end_all)
+if [ -n "$left" ] && [ $status = 0 ]; then
+    echo "FAIL: $left" >&2
+    status=1
+fi
+exit $status
