@@ -19,7 +19,7 @@ let_go()
 # served: how many processes serve writable layers.
 served()
 {
-    pgrep -r D,R,S,T -u "$(id -u)" -c -x fuse-overlayfs || true
+    pgrep -r D,R,S,T -u "$UID" -c -x fuse-overlayfs || true
 }
 
 none_served()

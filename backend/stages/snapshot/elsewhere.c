@@ -12,7 +12,7 @@
 struct ours {
     const char *point;
     dev_t dev;
-    int id; /* tells it from its copies: others' namespaces have no name for us */
+    int id;            /* tells it from its copies: others' namespaces have no name for us */
     int parent, group; /* the mount that it is on, and that one's peers; 0: none */
 };
 

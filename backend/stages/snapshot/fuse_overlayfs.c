@@ -310,9 +310,9 @@ static int try_mount(void *ctx, int folder, struct err *err)
     if ((r = serve(lower_path, layer_path, l.dir, point, err)) < 0)
         return r;
     layer_close(&l);
-    r = is_served(p, PATHS_PROBE) == -EBUSY ? try_point(point, err)
-                                            : err_set(err, ERR_MOUNT_FAILED, ENOTSUP,
-                                                      "locks tell nothing on the store's disk");
+    r = is_served(p, PATHS_PROBE) == -EBUSY
+            ? try_point(point, err)
+            : err_set(err, ERR_MOUNT_FAILED, ENOTSUP, "locks tell nothing on the store's disk");
     int gone = detach(point, false, said), ended = await_end(p, PATHS_PROBE);
     if (r == 0 && gone != 0)
         return say(err, gone, MOUNTER, "unmount", said);

@@ -108,8 +108,7 @@ bool holder_in_mount(const char *point, char why[static HOLDER_TEXT_MAX])
 void holder_of_mount(const char *point, char why[static HOLDER_TEXT_MAX])
 {
     if (!find_in_mount(point, uses, why))
-        snprintf(why, HOLDER_TEXT_MAX,
-                 "a process has its current directory or an open file there");
+        snprintf(why, HOLDER_TEXT_MAX, "a process has its current directory or an open file there");
 }
 
 /* `spelt` is how the option spells it: the path, or where super_spell() could not, a descriptor. */

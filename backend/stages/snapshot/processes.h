@@ -1,5 +1,5 @@
-/* processes: all those of the machine, one after the other, for whoever looks who uses a mount. What
- * may not be looked at is passed over. Any thread. */
+/* processes: all those of the machine, one after the other, for whoever looks who uses a mount.
+ * What may not be looked at is passed over. Any thread. */
 #ifndef STAGES_SNAPSHOT_PROCESSES_H
 #define STAGES_SNAPSHOT_PROCESSES_H
 

@@ -2,7 +2,8 @@
  *
  * fuse-overlayfs writes through whichever name of an image's file it met first, and finds what was
  * written under none of them once it is started anew. So where it lies on top no file of an image
- * has two names. (The kernel's overlay gives the name that is written to a file of its own, too.) */
+ * has two names. (The kernel's overlay gives the name that is written to a file of its own, too.)
+ */
 #ifndef UNPACK_LINK_COPY_H
 #define UNPACK_LINK_COPY_H
 

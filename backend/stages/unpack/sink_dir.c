@@ -26,7 +26,7 @@ struct sink_dir {
     struct sink_place place;
     int root; /* rootfs/ */
     bool is_root;
-    int64_t copies_left; /* bytes that may still be copied in place of hard links */
+    int64_t copies_left;       /* bytes that may still be copied in place of hard links */
     struct beneath at, target; /* parents of what is made, and of what hard links name */
     struct spill xattrs;
     int64_t copied, punched; /* ends of ranges in the data file */
