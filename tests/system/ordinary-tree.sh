@@ -22,7 +22,7 @@ if [ -z "${IMGSTORE_TEST_USER-}" ]; then
     needs_mounts
     mkdir "$work/tree"
     "$python" -SE "$here/tree.py" make "$work/tree" || skip "needs a file system that holds everything"
-    find "$work/tree" -name '.wh.*' -exec rm -rf {} +
+    rm -rf "$work/tree/deep" # whose each path takes its time
     tar --xattrs --format=pax -C "$work/tree" -cf "$www/all.tar" .
     start_httpd
     start_daemon

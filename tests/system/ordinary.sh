@@ -7,7 +7,7 @@
 # holds comes behind functions.sh.
 set -euo pipefail
 
-user_id=54321 user_name=imgstore-test
+user_id=$((1000000 + $$)) user_name=imgstore-test # tests run side by side
 here=${0%/*}
 
 skip()
