@@ -8,7 +8,8 @@ begin()
 {
     start_httpd
     start_daemon
-    make_web
+    make_plain
+    pack_web
 }
 
 # web is there, with a job that ends at once.
@@ -16,7 +17,9 @@ web_is_there()
 {
     start_httpd
     start_daemon
-    make_web_that_ends
+    make_plain
+    touch "$work/plain/srv/stop"
+    pack_web
     fetch_web web
     wait_state web ACTIVE
 }
