@@ -50,6 +50,16 @@ cooking()
     in_background $cook
 }
 
+# with PROGRAM…: needs them, and says which versions they are.
+with()
+{
+    local p
+    needs_program "$@"
+    for p; do
+        echo "with $("$p" --version 2>&1 | head -n1)"
+    done
+}
+
 # The client, as it is called on the page.
 mkdir "$work/bin"
 ln -s "$IMGSTORE" "$work/bin/imgstore"
