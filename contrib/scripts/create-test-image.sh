@@ -35,7 +35,8 @@ mkdir -p "$root"/{bin,sbin,usr/bin,usr/sbin,dev,etc,home,proc,root,run,srv,sys,t
 install -m 755 "$busybox" "$root/bin/busybox"
 "$busybox" --list-full | while read -r applet; do
     [ "${applet##*/}" = busybox ] && continue
-    mkdir -p "$root/$(dirname "$applet")"
+    dir=$root/$applet dir=${dir%/*}
+    [ -d "$dir" ] || mkdir -p "$dir"
     ln -sf /bin/busybox "$root/$applet"
 done
 chmod 1777 "$root/tmp"

@@ -19,8 +19,8 @@ else
     echo "without man, whose --warnings are not seen"
 fi
 wide=$(for page in *.[1-9]; do
-    mandoc -Tutf8 -O width=78 "$page" | sed 's/.\x08//g' | LC_ALL=C.UTF-8 grep -E '^.{81,}' |
-        sed "s/^/wider than 80 columns: $page: /" || true
+    mandoc -Tutf8 -O width=78 "$page" | LC_ALL=C.UTF-8 sed 's/.\x08//g' |
+        LC_ALL=C.UTF-8 grep -E '^.{81,}' | sed "s/^/wider than 80 columns: $page: /" || true
 done)
 if [ -n "$said$wide" ]; then
     printf '%s\n' "$said" "$wide"

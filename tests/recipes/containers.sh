@@ -39,7 +39,7 @@ let_go()
 # no cgroups, no network of its own, and the limits that there are.
 podman_of_test()
 {
-    needs_program podman
+    with podman
     containers_of_test
     cgroups_of_test bind
     cat >"$work/containers.conf" <<END
@@ -116,7 +116,7 @@ goes_after()
 
 try_runc()
 {
-    needs_program runc jq
+    with runc jq
     containers_of_test
     cgroups_of_test bind
     runs_in_us runc
@@ -124,7 +124,7 @@ try_runc()
 
 try_crun()
 {
-    needs_program crun jq
+    with crun jq
     containers_of_test
     cgroups_of_test bind
     runs_in_us crun
@@ -132,13 +132,13 @@ try_crun()
 
 try_bubblewrap()
 {
-    needs_program bwrap
+    with bwrap
     runs_in_us bubblewrap
 }
 
 try_nspawn()
 {
-    needs_program systemd-nspawn
+    with systemd-nspawn
     containers_of_test
     cgroups_of_test enter
     runs_in_us nspawn

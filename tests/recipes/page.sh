@@ -50,18 +50,29 @@ cooking()
     in_background $cook
 }
 
+# with PROGRAM…: needs them, and says which versions they are.
+with()
+{
+    local p
+    needs_program "$@"
+    for p; do
+        echo "with $("$p" --version 2>&1 | head -n1)"
+    done
+}
+
 # The client, as it is called on the page.
 mkdir "$work/bin"
 ln -s "$IMGSTORE" "$work/bin/imgstore"
 PATH=$work/bin:$PATH
 export IMGSTORE_MOUNT=$mnt
 
-# The test image with a job in it that says it has begun, and goes on until it is told to stop.
-make_web()
+# The test image in a folder, with a job in it that says it has begun, and goes on until it is told to
+# stop.
+make_plain()
 {
-    "${page%/doc/*}/scripts/create-test-image.sh" "$www/plain.tar.gz" >/dev/null
+    "${page%/doc/*}/scripts/create-test-image.sh" "$work/plain.tar" >/dev/null
     mkdir "$work/plain"
-    tar -C "$work/plain" -xzf "$www/plain.tar.gz"
+    tar -C "$work/plain" -xf "$work/plain.tar"
     cat >"$work/plain/srv/job" <<'END'
 #!/bin/sh
 cat /etc/os-release > /srv/began
@@ -69,15 +80,12 @@ until [ -e /srv/stop ]; do usleep 20000; done
 echo "I have done it."
 END
     chmod 755 "$work/plain/srv/job"
-    tar -C "$work/plain" -czf "$www/web.tar.gz" .
 }
 
-# The job in the image is not to wait.
-make_web_that_ends()
+# And as an archive.
+pack_web()
 {
-    make_web
-    touch "$work/plain/srv/stop"
-    tar -C "$work/plain" -czf "$www/web.tar.gz" .
+    tar -C "$work/plain" -c . | gzip -1 >"$www/web.tar.gz"
 }
 
 # fetch_web NAME…

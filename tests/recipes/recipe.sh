@@ -8,7 +8,8 @@ begin()
 {
     start_httpd
     start_daemon
-    make_web
+    make_plain
+    pack_web
 }
 
 # web is there, with a job that ends at once.
@@ -16,7 +17,9 @@ web_is_there()
 {
     start_httpd
     start_daemon
-    make_web_that_ends
+    make_plain
+    touch "$work/plain/srv/stop"
+    pack_web
     fetch_web web
     wait_state web ACTIVE
 }
@@ -41,6 +44,7 @@ try_wait()
 try_wait_inotify()
 {
     needs_program inotifywait
+    echo "with $(inotifywait --help | head -n1)"
     try_wait wait-inotify
 }
 
@@ -54,7 +58,10 @@ try_wait_events()
     try_wait wait-events
 }
 
-# Follows: `tail -f` has begun once what comes is seen, so there is one more image until it is.
+# ---- following
+
+# told REGEX CMD: what is seen once the program has begun to look, before which nobody knows when: CMD is
+# done again until then.
 told()
 {
     local n=0
@@ -64,6 +71,36 @@ told()
         "$2" $n
         sleep 0.5
     done
+}
+
+try_watch()
+{
+    needs_program inotifywait
+    begin
+    cooking watch
+    eventually 10 grep -q 'Watches established' "$work/err"
+    fetch_web web
+    wait_state web ACTIVE
+    eventually 10 grep -qE "^[0-9:]+ CREATE,ISDIR $mnt/images/web$" "$work/out"
+    succeeds write "$mnt/ctl/deactivate" 'web\n'
+    eventually 10 grep -qE "^[0-9:]+ DELETE $mnt/images/web/rootfs$" "$work/out"
+    eventually 10 grep -qE "^[0-9:]+ MODIFY $mnt/images/web/state$" "$work/out"
+}
+
+try_entr()
+{
+    needs_program entr
+    web_is_there
+    cooking entr
+    told '^STORED$' change_again
+}
+
+change_again()
+{
+    succeeds write "$mnt/ctl/activate" 'web\n'
+    wait_state web ACTIVE
+    sleep 0.2 # it passes over what comes while it runs and just after
+    succeeds write "$mnt/ctl/deactivate" 'web\n'
 }
 
 one_more()
@@ -79,7 +116,7 @@ one_broken()
 
 try_on_active()
 {
-    needs_program jq
+    with jq
     begin
     cooking on-active
     told '^more[0-9]+ is there: bytes [0-9]+$' one_more
@@ -87,7 +124,7 @@ try_on_active()
 
 try_failures()
 {
-    needs_program jq
+    with jq
     begin
     cooking failures
     told "^$time_re broken[0-9]+: http-status: 404 .+" one_broken
@@ -167,7 +204,7 @@ try_copy()
 
 try_import_debootstrap()
 {
-    needs_program debootstrap
+    with debootstrap
     begin
     cooks import-debootstrap || skip "debootstrap cannot run here: $(tail -n1 "$work/out")"
     wait_state bookworm ACTIVE
@@ -177,9 +214,28 @@ try_import_debootstrap()
 
 # ---- metrics
 
+# collects PROGRAM: node_exporter, at a port that is free.
+collects()
+{
+    with "$1"
+    "$1" --collector.disable-defaults --collector.textfile \
+        --collector.textfile.directory="$work/textfile" --web.listen-address=127.0.0.1:0 \
+        >"$work/exporter" 2>&1 &
+    in_background $!
+    eventually 10 serves
+}
+
+serves()
+{
+    local port
+    port=$(sed -n 's/.*Listening on.*address=127\.0\.0\.1:\([0-9]*\).*/\1/p' "$work/exporter")
+    [ -n "$port" ] && curl -sS "http://127.0.0.1:$port/metrics" |
+        grep -qx 'imgstorefs_images{state="ACTIVE"} 1'
+}
+
 try_metrics()
 {
-    needs_program promtool
+    with promtool
     web_is_there
     mkdir "$work/textfile"
     instead /var/lib/prometheus/node-exporter "$work/textfile"
@@ -188,6 +244,7 @@ try_metrics()
     promtool check metrics <"$work/textfile/imgstorefs.prom" || fail "promtool does not take it"
     grep -qx 'imgstorefs_images{state="ACTIVE"} 1' "$work/textfile/imgstorefs.prom" ||
         fail "it does not know of the image"
+    ! command -v prometheus-node-exporter >/dev/null || collects prometheus-node-exporter
 }
 
 name=${1//-/_}
