@@ -7,6 +7,7 @@
 #include "fs/client/shell.h"
 #include "fs/client/snapshot.h"
 #include "fs/client/status.h"
+#include "fs/client/target.h"
 #include "fs/client/wait.h"
 #include "fs/client/worker.h"
 
@@ -96,16 +97,28 @@ static int check_name(const char *name, struct err *err)
 }
 
 /* The control file is called what the command is. */
+static int write_name(const struct request *request, const char *name, struct err *err)
+{
+    struct target target;
+    const char *command = request->command->name;
+    if (target_parse(name, &target, NULL) == 0 && *target.id)
+        return err_set(
+            err, ERR_NONE, EINVAL,
+            "%s takes images; for a snapshot there are `imgstore snapshot %s %s --remove` "
+            "and `imgstore reset %s`",
+            command, target.name, target.id, name);
+    int r = check_name(name, err);
+    return r < 0 ? r : tree_write(request->tree, command, name, err);
+}
+
 static enum outcome run_control(const struct request *request)
 {
     enum outcome outcome = OUTCOME_DONE;
     for (int i = 0; i < request->argc; i++) {
         struct err err = {0};
         const char *name = request->argv[i];
-        int r = check_name(name, &err);
-        if (r == 0)
-            r = tree_write(request->tree, request->command->name, name, &err);
-        enum outcome each = r < 0 ? commands_fail(name, r, &err) : OUTCOME_DONE;
+        int r = write_name(request, name, &err);
+        enum outcome each = r < 0 ? target_fail(request->tree, name, r, &err) : OUTCOME_DONE;
         if (outcome == OUTCOME_DONE)
             outcome = each;
     }
