@@ -241,8 +241,10 @@ static const struct command table[] = {
      "  In a mount and a process namespace of its own, with /proc, /sys (read-only), /dev, /run,\n"
      "  /tmp and the host's resolv.conf, none of which stays in the image; a folder that the "
      "image\n"
-     "  lacks is left out, and named. The environment is PATH, HOME, USER, LOGNAME, SHELL and the\n"
-     "  terminal's; the shell is that of the image's root. Not a sandbox: root in there is root.\n"
+     "  lacks is left out, and named. The environment is PATH, HOME, USER, LOGNAME, SHELL, the\n"
+     "  terminal's, and debian_chroot (Debian's prompts show it). The shell is that of the "
+     "image's\n"
+     "  root. Not a sandbox: root in there is root.\n"
      "  Exit code: the command's; 125 if it could not be entered, 126 and 127 as a shell has "
      "it.\n"},
     {"snapshot", "NAME [ID [OPTION]]", "list, make, remove, rename snapshots", 1, 2,
