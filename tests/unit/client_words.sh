@@ -18,7 +18,7 @@ done
 for c in $commands; do
     run 0 "$c" --help
     is "$c's first word" "$(cut -d' ' -f1-3 <<<"${out%%$'\n'*}")" "Usage: imgstore $c"
-    is "widest line of $c --help" "$(awk 'length > 100' <<<"$out")" ""
+    is "widest line of $c --help" "$(awk 'length > 80' <<<"$out")" ""
 done
 run 0 fetch --help
 grep -q -- '--wait' <<<"$out" || is "options of fetch" "$out" --wait
