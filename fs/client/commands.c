@@ -7,6 +7,7 @@
 #include "fs/client/shell.h"
 #include "fs/client/snapshot.h"
 #include "fs/client/status.h"
+#include "fs/client/target.h"
 #include "fs/client/wait.h"
 #include "fs/client/worker.h"
 
@@ -96,16 +97,28 @@ static int check_name(const char *name, struct err *err)
 }
 
 /* The control file is called what the command is. */
+static int write_name(const struct request *request, const char *name, struct err *err)
+{
+    struct target target;
+    const char *command = request->command->name;
+    if (target_parse(name, &target, NULL) == 0 && *target.id)
+        return err_set(
+            err, ERR_NONE, EINVAL,
+            "%s takes images; for a snapshot there are `imgstore snapshot %s %s --remove` "
+            "and `imgstore reset %s`",
+            command, target.name, target.id, name);
+    int r = check_name(name, err);
+    return r < 0 ? r : tree_write(request->tree, command, name, err);
+}
+
 static enum outcome run_control(const struct request *request)
 {
     enum outcome outcome = OUTCOME_DONE;
     for (int i = 0; i < request->argc; i++) {
         struct err err = {0};
         const char *name = request->argv[i];
-        int r = check_name(name, &err);
-        if (r == 0)
-            r = tree_write(request->tree, request->command->name, name, &err);
-        enum outcome each = r < 0 ? commands_fail(name, r, &err) : OUTCOME_DONE;
+        int r = write_name(request, name, &err);
+        enum outcome each = r < 0 ? target_fail(request->tree, name, r, &err) : OUTCOME_DONE;
         if (outcome == OUTCOME_DONE)
             outcome = each;
     }
@@ -209,36 +222,38 @@ static enum outcome run_worker(const struct request *request)
 static const struct command table[] = {
     {"worker", "[MOUNTPOINT]", "run the daemon in the foreground", 0, 1, COMMAND_NO_TREE,
      run_worker,
-     "  MOUNTPOINT, where none is given, is $IMGSTORE_MOUNT, else /run/imgstore (not as root:\n"
-     "  $XDG_RUNTIME_DIR/imgstore).\n"},
+     "  MOUNTPOINT, where none is given, is $IMGSTORE_MOUNT, else /run/imgstore (not\n"
+     "  as root: $XDG_RUNTIME_DIR/imgstore).\n"},
     {"fetch", "NAME URL SHA256 [--wait]", "fetch, verify, unpack and mount an image", 3, 3,
      COMMAND_WAIT, run_fetch,
-     "  A URL of - is read from standard input: what is in it is in no list of processes.\n"
-     "  `sha256sum FILE` gives the SHA256.\n"},
+     "  A URL of - is read from standard input: what is in it is in no list of\n"
+     "  processes. `sha256sum FILE` gives the SHA256.\n"},
     {"status", "[NAME[@ID]...]", "show all about images, or the store", 0, -1, 0, status_run,
      "  NAME is an image, NAME@ID one of its snapshots; without either: the store.\n"},
     {"list", "", "show all images, a line each", 0, 0, 0, run_list, NULL},
     {"logs", "NAME [-f] [-n N]", "show what happened to an image", 1, 1,
      COMMAND_FOLLOW | COMMAND_LINES, logs_run,
-     "  With -f it ends when the image is removed, and with 3 when the daemon goes. --json prints\n"
-     "  the lines of MOUNT/events as they are.\n"},
+     "  With -f it ends when the image is removed, and with 3 when the daemon goes.\n"
+     "  --json prints the lines of MOUNT/events as they are.\n"},
     {"wait", "NAME...", "return once they are ready, or have failed", 1, -1, 0, run_wait, NULL},
     {"shell", "NAME[@ID] [COMMAND...]", "run a shell, or a command, in an image", 1, -1,
      COMMAND_REST, shell_run,
-     "  In a mount and a process namespace of its own, with /proc, /sys (read-only), /dev, /run,\n"
-     "  /tmp and the host's resolv.conf, none of which stays in the image; a folder that the "
-     "image\n"
-     "  lacks is left out, and named. The environment is PATH, HOME, USER, LOGNAME, SHELL and the\n"
-     "  terminal's; the shell is that of the image's root. Not a sandbox: root in there is root.\n"
-     "  Exit code: the command's; 125 if it could not be entered, 126 and 127 as a shell has "
-     "it.\n"},
+     "  In a mount and a process namespace of its own, with /proc, /sys (read-only),\n"
+     "  /dev, /run, /tmp and the host's resolv.conf, none of which stays in the image;\n"
+     "  a folder that the image lacks is left out, and named. The environment is PATH,\n"
+     "  HOME, USER, LOGNAME, SHELL, the terminal's, and debian_chroot (Debian's\n"
+     "  prompts show it). The shell is that of the image's root. Not a sandbox: root\n"
+     "  in there is root.\n"
+     "  Exit code: the command's; 125 if it could not be entered, 126 and 127 as a\n"
+     "  shell has it.\n"},
     {"snapshot", "NAME [ID [OPTION]]", "list, make, remove, rename snapshots", 1, 2,
      COMMAND_REMOVE | COMMAND_RENAME, snapshot_run,
-     "  Without an ID it lists them, with one it makes it, unless an option says otherwise. A\n"
-     "  snapshot is another writable layer over the image, as pristine as it was fetched.\n"
-     "  `imgstore shell NAME@ID` enters it.\n"},
-    {"reset", "NAME[@ID]...", "drop what was written to them", 1, -1, 0, reset_run,
-     "  They are as they were fetched then. What is in use is not reset.\n"},
+     "  Without an ID it lists them, with one it makes it, unless an option says\n"
+     "  otherwise. A snapshot is another writable layer over the image, as pristine\n"
+     "  as it was fetched. `imgstore shell NAME@ID` enters it.\n"},
+    {"reset", "NAME[@ID]...", "drop what was written to images", 1, -1, 0, reset_run,
+     "  Images and snapshots are as they were fetched then. What is in use is not\n"
+     "  reset.\n"},
     {"remove", "NAME...", "remove images and their writable layers", 1, -1, 0, run_control, NULL},
     {"retry", "NAME...", "try again what has failed", 1, -1, 0, run_control, NULL},
     {"cancel", "NAME...", "stop the work on an image", 1, -1, 0, run_control, NULL},

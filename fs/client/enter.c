@@ -81,11 +81,24 @@ static int cannot(int num, struct err *err)
                    strerror(num));
 }
 
+/* A shell in there takes the terminal for its own group of processes, and cannot give it back: of
+ * those outside it knows no numbers. */
+static void take_back(pid_t group)
+{
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTTOU); /* what the taking would earn us */
+    sigprocmask(SIG_BLOCK, &stop, NULL);
+    if (group > 0 && group == getpgrp())
+        tcsetpgrp(STDIN_FILENO, group);
+}
+
 int enter_run(const char *rootfs, const char *name, char **argv, struct err *err)
 {
     struct entry entry = {
         .rootfs = rootfs, .name = name, .argv = argv, .uid = geteuid(), .gid = getegid()};
     const uint64_t flags = CLONE_NEWNS | CLONE_NEWPID;
+    pid_t foreground = tcgetpgrp(STDIN_FILENO);
     fflush(stdout); /* what is buffered is said once */
     signals_hold();
     pid_t pid = clone_into(flags);
@@ -95,5 +108,9 @@ int enter_run(const char *rootfs, const char *name, char **argv, struct err *err
     }
     if (pid == 0)
         first(&entry);
-    return pid < 0 ? cannot(errno, err) : signals_wait(pid);
+    if (pid < 0)
+        return cannot(errno, err);
+    int code = signals_wait(pid);
+    take_back(foreground);
+    return code;
 }

@@ -72,7 +72,7 @@ static bool find_shell(char *shell, size_t max)
 }
 
 /* PATH is of the image, not of the host; of the terminal it is what is said of it. */
-static void set_environment(const char *shell)
+static void set_environment(const char *name, const char *shell)
 {
     static const char *const kept[] = {"TERM", "COLORTERM", "NO_COLOR"};
     char *values[ARRAY_SIZE(kept)];
@@ -89,6 +89,7 @@ static void set_environment(const char *shell)
     setenv("USER", "root", 1);
     setenv("LOGNAME", "root", 1);
     setenv("SHELL", shell, 1);
+    setenv("debian_chroot", name, 1); /* Debian's prompts begin with it */
 }
 
 _Noreturn void inside_exec(const char *name, char **argv)
@@ -98,7 +99,7 @@ _Noreturn void inside_exec(const char *name, char **argv)
         strcpy(shell, "/bin/sh");
     (void)setgroups(0, NULL); /* in a user namespace nobody has others */
     umask(022);
-    set_environment(shell);
+    set_environment(name, shell);
     char **run = *argv ? argv : plain;
     execvp(run[0], run);
     int num = errno;

@@ -3,16 +3,32 @@
 #include "fs/client/nearest.h"
 #include "fs/client/options.h"
 
+static void print_option(FILE *out, const struct option_row *row, const char *whose)
+{
+    char form[32];
+    snprintf(form, sizeof form, "%s%c%s--%s%s%s", row->is_short ? "-" : "",
+             row->is_short ? row->letter : ' ', row->is_short ? ", " : "   ", row->name,
+             row->arg ? " " : "", row->arg ? row->arg : "");
+    fprintf(out, "  %-17s  %s%s%s\n", form, whose, *whose ? ": " : "", row->help);
+}
+
 static void print_options(FILE *out, const struct command *command)
 {
+    for (const struct option_row *row = options_all(); row->name; row++)
+        if (options_fits(row, command))
+            print_option(out, row, "");
+}
+
+/* Those that are not everyone's, each with the commands that take it. */
+static void print_special_options(FILE *out)
+{
     for (const struct option_row *row = options_all(); row->name; row++) {
-        char form[32];
-        if (!options_fits(row, command))
-            continue;
-        snprintf(form, sizeof form, "%s%c%s--%s%s%s", row->is_short ? "-" : "",
-                 row->is_short ? row->letter : ' ', row->is_short ? ", " : "   ", row->name,
-                 row->arg ? " " : "", row->arg ? row->arg : "");
-        fprintf(out, "  %-17s  %s\n", form, row->help);
+        struct text whose CLEANUP_TEXT = {0};
+        for (const struct command *c = commands_all(); c->name; c++)
+            if (row->flag & c->flags)
+                text_addf(&whose, "%s%s", whose.len ? ", " : "", c->name);
+        if (whose.len > 0 && !whose.failed)
+            print_option(out, row, whose.data);
     }
 }
 
@@ -34,7 +50,8 @@ static void print_all(FILE *out)
             fprintf(out, "  %-10s %-24s %s\n", c->name, c->args, c->help);
     fputs("\nOptions:\n", out);
     print_options(out, NULL);
-    fputs("\n`imgstore COMMAND --help` says more of it, and which options it has besides.\n"
+    print_special_options(out);
+    fputs("\n`imgstore COMMAND --help` says more of a command.\n"
           "\nExit codes: 0 done; 1 an image failed (wait, fetch --wait); 2 wrong use;\n"
           "3 no daemon; 4 no such image; 5 refused (busy, exists, full, not permitted);\n"
           "of shell, the status of what ran there.\n",

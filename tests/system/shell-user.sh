@@ -33,10 +33,10 @@ is "whose it is" "$(stat -c %u "$work/trees/web/root/mine")" 1234
 # Another's.
 start_httpd
 start_daemon -o allow_other
-active web
-exits 125 "${as_user[@]}" "$work/imgstore" shell web true
-matches "what to do" "$err" 'imgstore: web: you may not enter .*: the store is another user.s; .*sudo'
+active db
+exits 125 "${as_user[@]}" "$work/imgstore" shell db true
+matches "what to do" "$err" 'imgstore: db: you may not enter .*: the store is another user.s; .*sudo'
 stop_daemon
 start_daemon
-exits 5 "${as_user[@]}" "$work/imgstore" shell web true
+exits 5 "${as_user[@]}" "$work/imgstore" shell db true
 matches "what to do" "$err" 'imgstore: .*: not permitted: .*allow_other.*'

@@ -45,7 +45,7 @@ exits 0 "$IMGSTORE" reset web
 # What it sees.
 TERM=vt100 SECRET=1 LD_PRELOAD= in_web env
 is "environment" "$(sort <<<"$out" | tr '\n' ' ')" "HOME=/root LOGNAME=root \
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin SHELL=/bin/sh TERM=vt100 USER=root "
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin SHELL=/bin/sh TERM=vt100 USER=root debian_chroot=web "
 in_web sh -c 'cd /proc && echo [0-9]*'
 is "processes" "$out" "1 2"
 in_web sh -c 'for n in null zero full random urandom tty; do [ -c /dev/$n ] || echo no $n; done

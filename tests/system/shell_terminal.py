@@ -48,7 +48,7 @@ class Terminal:
                 os.close(self.fd)
                 return
             time.sleep(0.02)
-        sys.exit("does not end")
+        sys.exit(f"does not end with {due}")
 
 
 def main():
@@ -75,8 +75,18 @@ def main():
     t = Terminal(program, "shell", name)
     t.types("echo be''gun\n")
     t.sees("begun")
+    t.sees("# ")  # before that it would be a line's end, and no key
     t.types("\x04")
     t.ends(0)
+    # In a script: the terminal is the script's again.
+    t = Terminal("/bin/sh", "-c", f"'{program}' shell {name}; echo ba''ck; read x; echo got-$x; exit 4")
+    t.types("echo be''gun\n")
+    t.sees("begun")
+    t.types("exit\n")
+    t.sees("back")
+    t.types("it\n")
+    t.sees("got-it")
+    t.ends(4)
     # One command: Ctrl-C ends it, and that is told.
     t = Terminal(program, "shell", name, "sh", "-c", "echo be''gun; exec sleep 1000")
     t.sees("begun")

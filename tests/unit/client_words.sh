@@ -12,10 +12,13 @@ for c in worker fetch status list logs wait shell snapshot reset remove retry cl
 done
 grep -q __complete <<<"$out" && is "hidden" shown hidden
 is "widest line of --help" "$(awk 'length > 80' <<<"$out")" ""
+for o in mount json wait dry-run follow lines remove rename help version; do
+    grep -q -- "--$o\>" <<<"$out" || is "--help" "" "--$o"
+done
 for c in $commands; do
     run 0 "$c" --help
     is "$c's first word" "$(cut -d' ' -f1-3 <<<"${out%%$'\n'*}")" "Usage: imgstore $c"
-    is "widest line of $c --help" "$(awk 'length > 100' <<<"$out")" ""
+    is "widest line of $c --help" "$(awk 'length > 80' <<<"$out")" ""
 done
 run 0 fetch --help
 grep -q -- '--wait' <<<"$out" || is "options of fetch" "$out" --wait
@@ -136,6 +139,10 @@ run 4 snapshot web none --remove
 run 4 snapshot none a
 run 0 reset web@build
 is "reset" "$(cat "$tree/ctl/reset")" web/build
+
+run 2 remove web@build
+is "of a snapshot" "$err" "imgstore: web@build: remove takes images; for a snapshot there are \`imgstore snapshot \
+web build --remove\` and \`imgstore reset web@build\`"
 
 # --- shell, of what cannot be entered
 run 5 shell bad
