@@ -1,8 +1,12 @@
 #include "fs/client/commands.h"
 
 #include "base/cleanup.h"
+#include "fs/client/export.h"
+#include "fs/client/import.h"
+#include "fs/client/list.h"
 #include "fs/client/print.h"
 #include "fs/client/wait.h"
+#include "fs/client/watch.h"
 #include "fs/client/worker.h"
 
 #include <errno.h>
@@ -14,7 +18,7 @@ enum outcome commands_fail(const char *subject, int r, const struct err *err)
     return outcome_of(r);
 }
 
-static enum outcome show(const struct request *request, const char *name)
+enum outcome commands_show(const struct request *request, const char *name)
 {
     struct image image CLEANUP_IMAGE = {0};
     struct err err = {0};
@@ -28,55 +32,7 @@ static enum outcome show(const struct request *request, const char *name)
 
 static enum outcome run_status(const struct request *request)
 {
-    return show(request, request->argv[0]);
-}
-
-/* Reads every image that is still there; *n may be fewer than there are names. */
-static int read_images(const struct tree *tree, const struct tree_names *names,
-                       struct image *images, size_t *n, struct err *err)
-{
-    for (size_t i = 0; i < names->n; i++) {
-        int r = image_read(tree, names->name[i], &images[*n], err);
-        if (r < 0)
-            image_free(&images[*n]);
-        if (r < 0 && r != -ENOENT)
-            return r;
-        if (r == 0)
-            ++*n;
-    }
-    return 0;
-}
-
-static int print_all_json(const struct image *images, size_t n)
-{
-    json_t *array = json_array();
-    for (size_t i = 0; i < n; i++)
-        if (json_array_append_new(array, image_json(&images[i])) < 0) {
-            json_decref(array);
-            return -ENOMEM;
-        }
-    return print_json(array);
-}
-
-static enum outcome run_list(const struct request *request)
-{
-    struct tree_names names __attribute__((cleanup(tree_free_names))) = {0};
-    struct err err = {0};
-    size_t n = 0;
-    int r = tree_list(request->tree, &names, &err);
-    if (r < 0)
-        return commands_fail(NULL, r, &err);
-    struct image *images CLEANUP_FREE = calloc(names.n + 1, sizeof *images);
-    if (!images)
-        return commands_fail(NULL, -ENOMEM, &(struct err){.text = "out of memory"});
-    r = read_images(request->tree, &names, images, &n, &err);
-    if (r == 0 && !request->options->json)
-        print_images(images, n);
-    else if (r == 0 && (r = print_all_json(images, n)) < 0)
-        err_set(&err, ERR_NONE, -r, "cannot print");
-    for (size_t i = 0; i < n; i++)
-        image_free(&images[i]);
-    return r < 0 ? commands_fail(NULL, r, &err) : OUTCOME_DONE;
+    return commands_show(request, request->argv[0]);
 }
 
 /* One field of a control line: a blank or a newline in it would make it another request. */
@@ -88,7 +44,7 @@ static bool is_field(const char *s)
     return *s != '\0';
 }
 
-static int check_name(const char *name, struct err *err)
+int commands_check_name(const char *name, struct err *err)
 {
     if (image_name_ok(name))
         return 0;
@@ -103,7 +59,7 @@ static enum outcome run_control(const struct request *request)
     for (int i = 0; i < request->argc; i++) {
         struct err err = {0};
         const char *name = request->argv[i];
-        int r = check_name(name, &err);
+        int r = commands_check_name(name, &err);
         if (r == 0)
             r = tree_write(request->tree, request->command->name, name, &err);
         enum outcome each = r < 0 ? commands_fail(name, r, &err) : OUTCOME_DONE;
@@ -132,7 +88,7 @@ static int write_fetch(const struct tree *tree, const char *name, const char *ur
                        const char *sha256, struct err *err)
 {
     struct text line CLEANUP_TEXT = {0};
-    int r = check_name(name, err);
+    int r = commands_check_name(name, err);
     if (r < 0)
         return r;
     if (!url || !is_field(url) || !is_field(sha256))
@@ -153,9 +109,9 @@ static enum outcome run_fetch(const struct request *request)
         return commands_fail(name, r, &err);
     enum outcome outcome = OUTCOME_DONE;
     if (request->options->wait)
-        outcome = wait_for(request->tree, &name, 1, NULL);
+        outcome = wait_for(request->tree, &name, 1, true, NULL);
     if (request->options->json && outcome <= OUTCOME_FAILED) {
-        enum outcome shown = show(request, name);
+        enum outcome shown = commands_show(request, name);
         outcome = outcome == OUTCOME_DONE ? shown : outcome;
     }
     return outcome;
@@ -165,10 +121,11 @@ static enum outcome run_wait(const struct request *request)
 {
     struct err err = {0};
     for (int i = 0; i < request->argc; i++)
-        if (check_name(request->argv[i], &err) < 0)
+        if (commands_check_name(request->argv[i], &err) < 0)
             return commands_fail(request->argv[i], -EINVAL, &err);
     json_t *seen = request->options->json ? json_array() : NULL;
-    enum outcome outcome = wait_for(request->tree, request->argv, (size_t)request->argc, seen);
+    enum outcome outcome =
+        wait_for(request->tree, request->argv, (size_t)request->argc, false, seen);
     if (seen)
         print_json(seen);
     return outcome;
@@ -213,8 +170,13 @@ static const struct command table[] = {
     {"fetch", "NAME URL SHA256 [--wait]", "download, verify, unpack and mount an image", 3, 3,
      COMMAND_WAIT, run_fetch},
     {"status", "NAME", "show all about one image", 1, 1, 0, run_status},
-    {"list", "", "show all images, a line each", 0, 0, 0, run_list},
+    {"list", "[--sort KEY]", "show all images, a line each", 0, 0, COMMAND_SORT, list_run},
     {"wait", "NAME...", "return once they are ready, or have failed", 1, -1, 0, run_wait},
+    {"watch", "[NAME...]", "show how all images, or those, come on, until q", 0, -1, 0, watch_run},
+    {"import", "NAME FILE|- [--wait]", "make an image of an archive that is here", 2, 2,
+     COMMAND_WAIT, import_run},
+    {"export", "NAME[@ID] [FILE]", "write an active image or snapshot as a tar", 1, 2, 0,
+     export_run},
     {"remove", "NAME...", "remove images and their writable layers", 1, -1, 0, run_control},
     {"retry", "NAME...", "try again what has failed", 1, -1, 0, run_control},
     {"cancel", "NAME...", "stop the work on an image", 1, -1, 0, run_control},

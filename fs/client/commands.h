@@ -9,6 +9,7 @@
 
 struct options {
     const char *mount; /* --mount, or NULL */
+    const char *sort;  /* --sort, or NULL */
     bool json, wait, dry_run;
 };
 
@@ -26,6 +27,7 @@ enum command_flags {
     COMMAND_WAIT = 1 << 0,    /* takes --wait */
     COMMAND_DRY_RUN = 1 << 1, /* takes --dry-run */
     COMMAND_NO_TREE = 1 << 2, /* runs where no tree is mounted */
+    COMMAND_SORT = 1 << 3,    /* takes --sort */
 };
 
 struct command {
@@ -45,5 +47,11 @@ const struct command *commands_find(const char *name);
 /* Says "imgstore: SUBJECT: text" on standard error; the outcome that r (negative) stands for.
  * subject may be NULL. */
 enum outcome commands_fail(const char *subject, int r, const struct err *err);
+
+/* 0, or -EINVAL: says what a name is. */
+int commands_check_name(const char *name, struct err *err);
+
+/* Prints all about one image, as `status` does. */
+enum outcome commands_show(const struct request *request, const char *name);
 
 #endif

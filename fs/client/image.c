@@ -84,6 +84,18 @@ enum image_verdict image_verdict(const struct image *image)
     return IMAGE_PENDING;
 }
 
+struct progress image_progress(const struct image *image)
+{
+    struct progress p = {.percent = -1};
+    long long done = 0, total = 0;
+    if (!image->progress.data ||
+        sscanf(image->progress.data, "%d %lld %lld %15s", &p.percent, &done, &total, p.phase) < 4)
+        return (struct progress){.percent = -1, .phase = "-"};
+    p.done = done;
+    p.total = total;
+    return p;
+}
+
 static json_t *text_json(const char *value)
 {
     if (!value || !*value || strcmp(value, "-") == 0)

@@ -15,7 +15,9 @@ static void usage(FILE *out)
         "\nOptions:\n"
         "  --mount DIR  where the tree is; else $IMGSTORE_MOUNT, else the one that is mounted\n"
         "  --json       print JSON\n"
-        "  --wait       fetch: return once the image is ready, or has failed\n"
+        "  --sort KEY   list: by name, state, progress, size, created or updated; -KEY reverses "
+        "it\n"
+        "  --wait       fetch, import: return once the image is ready, or has failed\n"
         "  --dry-run    cleanup: only say what would go\n"
         "  --help, --version\n"
         "\nA URL of - is read from standard input. The worker's MOUNTPOINT, where none is given,\n"
@@ -28,15 +30,20 @@ static void usage(FILE *out)
 /* What the options said already; OUTCOME_DONE also for --help, with *argv_left at NULL. */
 static enum outcome parse(int argc, char **argv, struct options *options, char ***left)
 {
-    enum { MOUNT = 'm', JSON = 'j', WAIT = 'w', DRY_RUN = 'n', HELP = 'h', VERSION = 'V' };
+    enum {
+        MOUNT = 'm',
+        JSON = 'j',
+        WAIT = 'w',
+        DRY_RUN = 'n',
+        SORT = 's',
+        HELP = 'h',
+        VERSION = 'V'
+    };
     static const struct option longs[] = {
-        {"mount", required_argument, NULL, MOUNT},
-        {"json", no_argument, NULL, JSON},
-        {"wait", no_argument, NULL, WAIT},
-        {"dry-run", no_argument, NULL, DRY_RUN},
-        {"help", no_argument, NULL, HELP},
-        {"version", no_argument, NULL, VERSION},
-        {0},
+        {"mount", required_argument, NULL, MOUNT}, {"json", no_argument, NULL, JSON},
+        {"wait", no_argument, NULL, WAIT},         {"dry-run", no_argument, NULL, DRY_RUN},
+        {"sort", required_argument, NULL, SORT},   {"help", no_argument, NULL, HELP},
+        {"version", no_argument, NULL, VERSION},   {0},
     };
     *left = NULL;
     for (int c; (c = getopt_long(argc, argv, "hV", longs, NULL)) != -1;) {
@@ -48,6 +55,8 @@ static enum outcome parse(int argc, char **argv, struct options *options, char *
             options->wait = true;
         else if (c == DRY_RUN)
             options->dry_run = true;
+        else if (c == SORT)
+            options->sort = optarg;
         else if (c == HELP)
             return usage(stdout), OUTCOME_DONE;
         else if (c == VERSION)
@@ -63,6 +72,7 @@ static bool fits(const struct command *command, const struct options *options, i
 {
     return argc >= command->min && (command->max < 0 || argc <= command->max) &&
            (!options->wait || command->flags & COMMAND_WAIT) &&
+           (!options->sort || command->flags & COMMAND_SORT) &&
            (!options->dry_run || command->flags & COMMAND_DRY_RUN);
 }
 

@@ -2,15 +2,29 @@
 
 #include "base/cleanup.h"
 
+#include "fs/client/bar.h"
+#include "fs/client/human.h"
+#include "fs/client/screen.h"
+
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
-enum column { COLUMN_NAME, COLUMN_STATE, COLUMN_PROGRESS, COLUMN_SIZE, COLUMN_ERROR, COLUMNS };
+enum column {
+    COLUMN_NAME,
+    COLUMN_STATE,
+    COLUMN_PROGRESS,
+    COLUMN_SIZE,
+    COLUMN_UPDATED,
+    COLUMN_ERROR,
+    COLUMNS
+};
 
-static const char *const titles[COLUMNS] = {"NAME", "STATE", "PROGRESS", "SIZE", "ERROR"};
+static const char *const titles[COLUMNS] = {"NAME", "STATE",   "PROGRESS",
+                                            "SIZE", "UPDATED", "ERROR"};
 
 struct row {
-    char progress[64], size[16];
+    char progress[64], size[16], age[HUMAN_MAX];
     const char *cell[COLUMNS];
 };
 
@@ -29,7 +43,7 @@ void print_image(const struct image *image)
 }
 
 /* "29360128" → "28.0M"; what is no number stays as it is. */
-static void human_size(const char *bytes, char *out, size_t max)
+static void human_bytes(const char *bytes, char *out, size_t max)
 {
     static const char units[] = "BKMGTP";
     char *end;
@@ -47,17 +61,21 @@ static void human_size(const char *bytes, char *out, size_t max)
         snprintf(out, max, "%.1f%c", n, units[unit]);
 }
 
-static void fill(struct row *row, const struct image *image)
+static void fill(struct row *row, const struct image *image, const struct print_style *style)
 {
     char percent[24] = "-", phase[24] = "";
+    int64_t updated = human_time(image_value(image, "updated"));
     sscanf(image->progress.data, "%23s %*s %*s %23s", percent, phase);
     snprintf(row->progress, sizeof row->progress, "%s%s%s", percent, *phase ? "% " : "", phase);
-    human_size(image_value(image, "size"), row->size, sizeof row->size);
+    human_bytes(image_value(image, "size"), row->size, sizeof row->size);
+    if (updated > 0)
+        human_age(style->now - updated, row->age);
     row->cell[COLUMN_NAME] = image_value(image, "name");
     row->cell[COLUMN_STATE] = image_value(image, "state");
     row->cell[COLUMN_PROGRESS] = row->progress;
     row->cell[COLUMN_SIZE] = row->size;
-    row->cell[COLUMN_ERROR] = or_dash(&image->error);
+    row->cell[COLUMN_UPDATED] = updated > 0 ? row->age : "-";
+    row->cell[COLUMN_ERROR] = image->error.len > 0 ? image->error.data : style->terminal ? "" : "-";
 }
 
 static void widen(int width[COLUMNS], const char *const cell[COLUMNS])
@@ -67,14 +85,50 @@ static void widen(int width[COLUMNS], const char *const cell[COLUMNS])
             width[c] = (int)strlen(cell[c]);
 }
 
-static void print_row(const int width[COLUMNS], const char *const cell[COLUMNS])
+/* Adds no more than `room` columns of it; *room is what is left. */
+static void add_cell(struct text *line, const char *s, int width, bool right, int *room)
 {
-    for (int c = 0; c < COLUMN_ERROR; c++) /* numbers to the right, words to the left */
-        printf("%*s  ", c == COLUMN_SIZE ? width[c] : -width[c], cell[c]);
-    printf("%s\n", cell[COLUMN_ERROR]);
+    int n = (int)strlen(s), blank = width > n ? width - n : 0;
+    if (right)
+        bar_add_cut(line, "", blank < *room ? blank : *room);
+    *room -= right ? blank : 0;
+    if (n <= *room)
+        text_add(line, s);
+    else
+        bar_add_cut(line, s, *room);
+    *room -= n;
+    if (!right && blank > 0 && *room > 0)
+        bar_add_cut(line, "", blank < *room ? blank : *room);
+    *room -= right ? 0 : blank;
 }
 
-void print_images(const struct image *images, size_t n)
+static enum screen_colour colour_of(int column, const char *cell, const struct print_style *style)
+{
+    if (!style->colour || (column != COLUMN_STATE && column != COLUMN_ERROR) || !*cell)
+        return SCREEN_PLAIN;
+    return column == COLUMN_ERROR ? SCREEN_RED : screen_colour_of(cell);
+}
+
+static void print_row(const int width[COLUMNS], const char *const cell[COLUMNS], bool is_title,
+                      const struct print_style *style)
+{
+    struct text line CLEANUP_TEXT = {0};
+    int room = style->terminal ? style->width : INT_MAX / 2;
+    for (int c = 0; c < COLUMNS; c++) {
+        if (c == COLUMN_UPDATED && !style->terminal)
+            continue;
+        enum screen_colour colour = is_title ? SCREEN_PLAIN : colour_of(c, cell[c], style);
+        if (c > 0)
+            add_cell(&line, "", 2, false, &room);
+        text_add(&line, screen_colour(colour));
+        add_cell(&line, cell[c], c == COLUMN_ERROR ? 0 : width[c],
+                 c == COLUMN_SIZE || c == COLUMN_UPDATED, &room);
+        text_add(&line, colour ? SCREEN_END : "");
+    }
+    puts(line.failed ? "" : line.data);
+}
+
+void print_images(const struct image *images, size_t n, const struct print_style *style)
 {
     struct row *rows CLEANUP_FREE = calloc(n ? n : 1, sizeof *rows);
     int width[COLUMNS] = {0};
@@ -82,12 +136,12 @@ void print_images(const struct image *images, size_t n)
         return;
     widen(width, titles);
     for (size_t i = 0; i < n; i++) {
-        fill(&rows[i], &images[i]);
+        fill(&rows[i], &images[i], style);
         widen(width, rows[i].cell);
     }
-    print_row(width, titles);
+    print_row(width, titles, true, style);
     for (size_t i = 0; i < n; i++)
-        print_row(width, rows[i].cell);
+        print_row(width, rows[i].cell, false, style);
 }
 
 int print_json(json_t *value)

@@ -116,6 +116,11 @@ int tree_find(struct tree *tree, const char *mount, struct err *err)
         if (r < 0)
             return r;
     }
+    return tree_look(tree, err);
+}
+
+int tree_look(const struct tree *tree, struct err *err)
+{
     int root CLEANUP_CLOSE = open_root(tree, err);
     return root < 0 ? root : 0;
 }
@@ -158,8 +163,9 @@ int tree_read_link(const struct tree *tree, const char *path, struct text *out, 
     return out->failed ? err_set(err, ERR_NONE, ENOMEM, "out of memory") : 0;
 }
 
-/* The reason in `TIME FILE ERRNO "the line" reason`, if the line is about that refusal: its file,
- * its errno, and `subject` (the image) in what was written. In place. */
+/* The reason in `TIME FILE ERRNO "the line" reason`, if the line is about that refusal: its file
+ * (of a control file its name is enough), its errno, and `subject` (the image) in what was written.
+ * In place. */
 static const char *reason_of(char *line, const char *control, int num, const char *subject)
 {
     char *save, *field = strtok_r(line, " ", &save);
@@ -167,7 +173,8 @@ static const char *reason_of(char *line, const char *control, int num, const cha
     if (!field || !file || !name || strcmp(name, strerrorname_np(num)) != 0)
         return NULL;
     const char *base = strrchr(file, '/');
-    if (strcmp(base ? base + 1 : file, control) != 0 || *save != '"')
+    if ((strcmp(base ? base + 1 : file, control) != 0 && strcmp(file, control) != 0) ||
+        *save != '"')
         return NULL;
     char *end = save + 1;
     while (*end && *end != '"')
@@ -179,13 +186,12 @@ static const char *reason_of(char *line, const char *control, int num, const cha
 }
 
 /* Others are refused too: the newest line that is ours, the last that the log holds first. */
-static void add_reason(const struct tree *tree, const char *control, const char *line, int num,
+static void add_reason(const struct tree *tree, const char *control, const char *subject, int num,
                        struct err *err)
 {
     struct text log CLEANUP_TEXT = {0};
     if (tree_read(tree, "ctl/error_log", &log, NULL) < 0)
         return;
-    const char *space = strrchr(line, ' '), *subject = space ? space + 1 : line;
     for (char *last = log.data + log.len; last;) {
         *last = '\0';
         last = strrchr(log.data, '\n');
@@ -226,11 +232,55 @@ int tree_write(const struct tree *tree, const char *control, const char *line, s
         return explain(tree, errno, err);
     int r = write_once(fd, &request);
     if (r < 0) {
+        const char *space = strrchr(line, ' ');
         r = explain(tree, -r, err);
         if (!is_gone(-r))
-            add_reason(tree, control, line, -r, err);
+            add_reason(tree, control, space ? space + 1 : line, -r, err);
     }
     return r;
+}
+
+int tree_explain(const struct tree *tree, const char *path, int num, struct err *err)
+{
+    int r = explain(tree, num, err);
+    if (!is_gone(-r))
+        add_reason(tree, path, "", num, err);
+    return r;
+}
+
+static int open_below(const struct tree *tree, const char *path, int flags, struct err *err)
+{
+    int root CLEANUP_CLOSE = open_root(tree, err);
+    if (root < 0)
+        return root;
+    int fd = openat(root, path, flags | O_CLOEXEC, 0644);
+    return fd < 0 ? tree_explain(tree, path, errno, err) : fd;
+}
+
+int tree_open(const struct tree *tree, const char *path, struct err *err)
+{
+    return open_below(tree, path, O_RDONLY, err);
+}
+
+int tree_create(const struct tree *tree, const char *path, struct err *err)
+{
+    return open_below(tree, path, O_WRONLY | O_CREAT, err);
+}
+
+int tree_unlink(const struct tree *tree, const char *path, struct err *err)
+{
+    int root CLEANUP_CLOSE = open_root(tree, err);
+    if (root < 0)
+        return root;
+    return unlinkat(root, path, 0) < 0 ? tree_explain(tree, path, errno, err) : 0;
+}
+
+int tree_stat(const struct tree *tree, const char *path, struct err *err)
+{
+    int root CLEANUP_CLOSE = open_root(tree, err);
+    if (root < 0)
+        return root;
+    return faccessat(root, path, F_OK, 0) < 0 ? explain(tree, errno, err) : 0;
 }
 
 static int by_name(const void *a, const void *b)

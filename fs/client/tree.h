@@ -20,6 +20,9 @@ struct tree {
  * names them where there are several. */
 int tree_find(struct tree *tree, const char *mount, struct err *err);
 
+/* Is there a tree still? */
+int tree_look(const struct tree *tree, struct err *err);
+
 /* The one `fuse.imgstorefs` mount point in a stream like /proc/self/mountinfo. */
 int tree_find_mount(struct tree *tree, FILE *mountinfo, struct err *err);
 
@@ -32,6 +35,17 @@ int tree_read_link(const struct tree *tree, const char *path, struct text *out, 
 /* Writes `line` and a newline to ctl/<control>, in one write(2). When it is refused, err says
  * "WORD: REASON", the reason taken from ctl/error_log. */
 int tree_write(const struct tree *tree, const char *control, const char *line, struct err *err);
+
+/* A descriptor to read, or (made anew) to write: for a stream alone, and not for longer. */
+int tree_open(const struct tree *tree, const char *path, struct err *err);
+int tree_create(const struct tree *tree, const char *path, struct err *err);
+int tree_unlink(const struct tree *tree, const char *path, struct err *err);
+/* Is it there? */
+int tree_stat(const struct tree *tree, const char *path, struct err *err);
+
+/* Why a call on `path` failed with the errno `num`: as tree_write, the reason from error_log.
+ * Returns what err stands for. */
+int tree_explain(const struct tree *tree, const char *path, int num, struct err *err);
 
 /* The names below images/, sorted; free with tree_free_names, also after a failure. */
 struct tree_names {
