@@ -43,18 +43,19 @@ static int write_all(struct transfer *t, struct err *err)
         return to;
     in->made = true;
     int r = transfer_copy(t, in->from, to, &wrote);
-    if (r < 0 && !wrote) {
+    if ((r < 0 && !wrote) || t->done == 0) {
         /* First: an archive that is cut must not be taken for a whole one. */
         take_back(t);
         close(to);
-        return err_sys(err, -r, "cannot read %s", in->file);
+        return r < 0 && !wrote ? err_sys(err, -r, "cannot read %s", in->file)
+                               : err_set(err, ERR_NONE, EINVAL, "%s is empty", in->file);
     }
     if (close(to) < 0 && r == 0)
         r = -errno;
     return r < 0 ? refuse(in, r, err) : 0;
 }
 
-static int open_file(const char *file, int64_t *size, struct err *err)
+static int open_file(const char *file, const char *name, int64_t *size, struct err *err)
 {
     struct stat st;
     bool standard = strcmp(file, "-") == 0;
@@ -67,8 +68,8 @@ static int open_file(const char *file, int64_t *size, struct err *err)
         return err_sys(err, errno, "cannot open %s", file);
     if (S_ISDIR(st.st_mode))
         return err_set(err, ERR_NONE, EINVAL,
-                       "%s is a directory: pack it first (tar -C %s -c . | imgstore import NAME -)",
-                       file, file);
+                       "%s is a directory: pack it first (tar -C %s -c . | imgstore import %s -)",
+                       file, file, name);
     *size = S_ISREG(st.st_mode) ? st.st_size : 0;
     return steal_fd(fd);
 }
@@ -108,12 +109,15 @@ enum outcome import_run(const struct request *request)
 {
     struct err err = {0};
     char *name = request->argv[0];
-    struct import in = {.tree = request->tree, .file = request->argv[1]};
+    struct import in = {.tree = request->tree, .file = request->argv[1], .from = -1};
     struct transfer t = {
         .name = name, .phase = "import", .run = write_all, .break_off = take_back, .ctx = &in};
     if (commands_check_name(name, &err) < 0)
         return commands_fail(name, -EINVAL, &err);
-    int from CLEANUP_CLOSE = in.from = open_file(in.file, &t.total, &err);
+    int from CLEANUP_CLOSE = open_file(in.file, name, &t.total, &err);
+    in.from = from;
+    if (strcmp(in.file, "-") == 0)
+        in.file = "standard input";
     if (from < 0)
         return fail(&in, name, from, &err);
     snprintf(in.path, sizeof in.path, "import/%s", name);

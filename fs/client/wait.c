@@ -12,10 +12,13 @@
 #define FRAME_MS  50  /* no two frames within */
 #define REDRAW_MS 250 /* the time left runs though nothing comes */
 
+#define NAME_COLUMNS 24 /* longer ones stick out */
+
 struct waiting {
     struct live live;
     struct screen screen;
     bool colour, just_begun;
+    int name_width; /* what the lines of all align to */
     int64_t began;
     json_t *seen;
     enum outcome all;
@@ -34,20 +37,18 @@ static void put_down(struct waiting *w)
 static void add_word(struct waiting *w, const char *name, const char *word)
 {
     enum screen_colour colour = w->colour ? screen_colour_of(word) : SCREEN_PLAIN;
-    text_addf(&w->above, "%s  %s%s%s", name, screen_colour(colour), word, colour ? SCREEN_END : "");
+    text_addf(&w->above, "%-*s  %s%s%s", w->name_width, name, screen_colour(colour), word,
+              colour ? SCREEN_END : "");
 }
 
 /* What may help; the message itself names a limit's option. */
 static void add_advice(struct waiting *w, const char *name, const char *error)
 {
+    text_addf(&w->above, "  to try again: imgstore retry %s\n", name);
     if (strncmp(error, "checksum-mismatch", strlen("checksum-mismatch")) == 0)
-        text_addf(
-            &w->above,
-            "  the file or the SHA256 is wrong: imgstore remove %s, and fetch it anew; or, once "
-            "the file is right: imgstore retry %s\n",
-            name, name);
-    else
-        text_addf(&w->above, "  to try again: imgstore retry %s\n", name);
+        text_addf(&w->above,
+                  "  if the SHA256 is wrong: imgstore remove %s, and fetch it with the right one\n",
+                  name);
 }
 
 static void say_failed(struct waiting *w, const struct live_image *image)
@@ -82,7 +83,7 @@ static void say_phase(struct waiting *w, const struct live_image *image)
 {
     const struct track *track = image->more;
     if (!w->screen.terminal)
-        text_addf(&w->above, "%s  %s\n", image->name, track->phase);
+        text_addf(&w->above, "%-*s  %s\n", w->name_width, image->name, track->phase);
 }
 
 static void end_with(struct waiting *w, struct live_image *image, enum outcome outcome)
@@ -200,6 +201,17 @@ static void wait_on(struct waiting *w)
     text_free(&w->above);
 }
 
+static int longest_name(const struct live *live)
+{
+    int longest = 0;
+    for (size_t i = 0; i < live->n; i++) {
+        int width = (int)strlen(live->image[i].name);
+        if (width > longest && width <= NAME_COLUMNS)
+            longest = width;
+    }
+    return longest;
+}
+
 enum outcome wait_for(const struct tree *tree, char *const *names, size_t n, bool just_begun,
                       json_t *seen)
 {
@@ -209,6 +221,7 @@ enum outcome wait_for(const struct tree *tree, char *const *names, size_t n, boo
     if (r == 0 && (r = screen_open(&w.screen, STDERR_FILENO, SCREEN_LINES)) < 0)
         err_set(&err, ERR_NONE, -r, "cannot take signals: %s", strerror(-r));
     if (r == 0) {
+        w.name_width = longest_name(&w.live);
         w.colour = screen_has_colour(STDERR_FILENO);
         wait_on(&w);
         screen_close(&w.screen);
