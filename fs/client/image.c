@@ -84,15 +84,23 @@ enum image_verdict image_verdict(const struct image *image)
     return IMAGE_PENDING;
 }
 
+static int64_t number_or(const char *s, int64_t otherwise)
+{
+    char *end;
+    int64_t n = strtoll(s, &end, 10);
+    return end != s && !*end ? n : otherwise;
+}
+
 struct progress image_progress(const struct image *image)
 {
-    struct progress p = {.percent = -1};
-    long long done = 0, total = 0;
+    char percent[24], done[24], total[24];
+    struct progress p = {.percent = -1, .phase = "-"};
     if (!image->progress.data ||
-        sscanf(image->progress.data, "%d %lld %lld %15s", &p.percent, &done, &total, p.phase) < 4)
-        return (struct progress){.percent = -1, .phase = "-"};
-    p.done = done;
-    p.total = total;
+        sscanf(image->progress.data, "%23s %23s %23s %15s", percent, done, total, p.phase) < 4)
+        return p;
+    p.percent = (int)number_or(percent, -1);
+    p.done = number_or(done, 0);
+    p.total = number_or(total, 0);
     return p;
 }
 

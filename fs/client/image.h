@@ -38,8 +38,8 @@ enum image_verdict {
 enum image_verdict image_verdict(const struct image *image);
 
 struct progress {
-    int percent; /* of the phase; -1 for what is no number */
-    int64_t done, total;
+    int percent;         /* of the phase; -1: unknown */
+    int64_t done, total; /* bytes; 0: unknown */
     char phase[16];
 };
 struct progress image_progress(const struct image *image);

@@ -43,12 +43,15 @@ static int write_all(struct transfer *t, struct err *err)
         return to;
     in->made = true;
     int r = transfer_copy(t, in->from, to, &wrote);
-    if ((r < 0 && !wrote) || t->done == 0) {
+    if (r == 0 && t->done == 0)
+        r = err_set(err, ERR_NONE, EINVAL, "%s is empty", in->file);
+    else if (r < 0 && !wrote)
+        err_sys(err, -r, "cannot read %s", in->file);
+    if (r < 0 && !wrote) {
         /* First: an archive that is cut must not be taken for a whole one. */
         take_back(t);
         close(to);
-        return r < 0 && !wrote ? err_sys(err, -r, "cannot read %s", in->file)
-                               : err_set(err, ERR_NONE, EINVAL, "%s is empty", in->file);
+        return r;
     }
     if (close(to) < 0 && r == 0)
         r = -errno;

@@ -48,7 +48,7 @@ void track_add(struct text *out, const struct live_image *image, int64_t now, in
     bool waits = strcmp(p.phase, "queued") == 0;
     struct bar bar = {.name = image->name,
                       .phase = p.phase,
-                      .percent = waits ? -1 : p.percent,
+                      .percent = waits || p.total <= 0 ? -1 : p.percent,
                       .done = waits ? 0 : p.done,
                       .total = waits ? 0 : p.total,
                       .rate = meter_rate(&track->meter, now),

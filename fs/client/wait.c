@@ -82,7 +82,7 @@ static void say_ready(struct waiting *w, const struct live_image *image)
 static void say_phase(struct waiting *w, const struct live_image *image)
 {
     const struct track *track = image->more;
-    if (!w->screen.terminal)
+    if (!w->screen.terminal && strcmp(track->phase, "stored") != 0) /* on its way through */
         text_addf(&w->above, "%-*s  %s\n", w->name_width, image->name, track->phase);
 }
 
