@@ -15,34 +15,46 @@
 #define NAME_MIN      8
 #define GAP           2
 
+static unsigned place(const struct meter *meter, unsigned i)
+{
+    return (meter->first + i) % METER_SAMPLES;
+}
+
+static void drop_first(struct meter *meter)
+{
+    meter->first = place(meter, 1);
+    meter->n--;
+}
+
+/* Is the last sample so close to the one before that the next may take its place? Else the ring
+ * would hold less than its window. */
+static bool is_close(const struct meter *meter)
+{
+    return meter->n > 1 && meter->sample[place(meter, meter->n - 1)].ms -
+                                   meter->sample[place(meter, meter->n - 2)].ms <
+                               METER_WINDOW_MS / (METER_SAMPLES - 4);
+}
+
 void meter_add(struct meter *meter, int64_t now, int64_t done)
 {
-    unsigned last = (meter->first + meter->n + METER_SAMPLES - 1) % METER_SAMPLES;
-    if (meter->n > 0 && done < meter->sample[last].done)
+    if (meter->n > 0 && done < meter->sample[place(meter, meter->n - 1)].done)
         meter->n = 0;
-    /* Not so often that the ring holds less than its window. */
-    if (meter->n > 1 && now - meter->sample[last].ms < METER_WINDOW_MS / METER_SAMPLES) {
-        meter->sample[last].done = done;
-        return;
-    }
-    if (meter->n == METER_SAMPLES) {
-        meter->first = (meter->first + 1) % METER_SAMPLES;
+    if (is_close(meter))
         meter->n--;
-    }
-    last = (meter->first + meter->n++) % METER_SAMPLES;
+    if (meter->n == METER_SAMPLES)
+        drop_first(meter);
+    unsigned last = place(meter, meter->n++);
     meter->sample[last].ms = now;
     meter->sample[last].done = done;
-    while (meter->n > 2 && now - meter->sample[meter->first].ms > METER_WINDOW_MS) {
-        meter->first = (meter->first + 1) % METER_SAMPLES;
-        meter->n--;
-    }
+    while (meter->n > 2 && now - meter->sample[meter->first].ms > METER_WINDOW_MS)
+        drop_first(meter);
 }
 
 double meter_rate(const struct meter *meter, int64_t now)
 {
     if (meter->n < 2)
         return -1;
-    unsigned last = (meter->first + meter->n - 1) % METER_SAMPLES;
+    unsigned last = place(meter, meter->n - 1);
     int64_t ms = now - meter->sample[meter->first].ms;
     if (ms < 200) /* a first burst says nothing */
         return -1;

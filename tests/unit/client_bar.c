@@ -130,7 +130,7 @@ Test(bar, all_of_it)
 {
     struct text t CLEANUP_TEXT = {0};
     is(line_of(&t, &some, 79, 3),
-       "web  download  [========>           ]   42%  12.0/28.0 MiB  5.10 MiB/s     4 s");
+       "web  download  [========>            ]   42%  12.0/28.0 MiB  5.10 MiB/s     4 s");
     cr_assert_eq(t.len, 79);
     line_of(&t, &some, 300, 3);
     cr_assert_lt(t.len, 130, "it does not grow for ever");
@@ -157,7 +157,7 @@ Test(bar, fits_every_width)
 Test(bar, what_has_no_room_goes)
 {
     struct text t CLEANUP_TEXT = {0};
-    is(line_of(&t, &some, 60, 3), "web  download  [========>           ]   42%  12.0/28.0 MiB");
+    is(line_of(&t, &some, 60, 3), "web  download  [====>     ]   42%  12.0/28.0 MiB  5.10 MiB/s");
     is(line_of(&t, &some, 40, 3), "web  download  [=======>         ]   42%");
     is(line_of(&t, &some, 20, 3), "web  download   42%");
     is(line_of(&t, &some, 13, 3), "web  download");
@@ -170,7 +170,7 @@ Test(bar, what_nobody_knows_leaves_its_place_empty)
     struct bar bar = some;
     bar.rate = bar.left_ms = -1;
     is(line_of(&t, &bar, 79, 3),
-       "web  download  [========>           ]   42%  12.0/28.0 MiB                    ");
+       "web  download  [========>            ]   42%  12.0/28.0 MiB                    ");
     bar.percent = -1;
     bar.total = 0;
     bar.rate = 1024;
