@@ -49,8 +49,10 @@ int image_read(const struct tree *tree, const char *name, struct image *image, s
         return r;
     split_info(image);
     char path[NAME_MAX + NAME_BYTES];
+    if (strcmp(image_value(image, "state"), "ACTIVE") != 0)
+        return 0;
     snprintf(path, sizeof path, "images/%s/rootfs", name);
-    /* There only while ACTIVE: its absence is no error. */
+    /* It may have gone meanwhile: its absence is no error. */
     r = tree_read_link(tree, path, &image->rootfs, err);
     return r == -ENOENT ? 0 : r;
 }

@@ -81,14 +81,27 @@ static int add_all(struct live *live, struct err *err)
     return r;
 }
 
+/* First the watch, then the reading: what comes in between is told. */
+void live_watch(struct live *live)
+{
+    if (live->inotify >= 0)
+        return;
+    live->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (live->all)
+        live->folder = watch(live, "", IN_CREATE | IN_DELETE | IN_MOVE | IN_ONLYDIR);
+    for (size_t i = 0; i < live->n; i++) {
+        if (!live->image[i].done)
+            watch_image(live, i);
+        live->image[i].stale = true;
+    }
+}
+
 int live_open(struct live *live, const struct tree *tree, char *const *names, size_t n,
               struct err *err)
 {
-    *live = (struct live){.tree = tree, .all = n == 0, .folder = -1};
-    live->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    *live = (struct live){.tree = tree, .all = n == 0, .folder = -1, .inotify = -1};
     if (live->all) {
-        /* First the watch: what comes meanwhile is told, too. */
-        live->folder = watch(live, "", IN_CREATE | IN_DELETE | IN_MOVE | IN_ONLYDIR);
+        live_watch(live);
         return add_all(live, err);
     }
     for (size_t i = 0; i < n; i++) /* a name that is there twice is one image */

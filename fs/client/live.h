@@ -38,11 +38,15 @@ struct live {
     int64_t ticked;
 };
 
-/* Those names; all images, sorted by name, if n is 0. Reads nothing of them yet. */
+/* Those names; all images, sorted by name and watched, if n is 0. Reads nothing of them yet. */
 int live_open(struct live *live, const struct tree *tree, char *const *names, size_t n,
               struct err *err);
 void live_close(struct live *live);
 #define CLEANUP_LIVE __attribute__((cleanup(live_close)))
+
+/* From then on changes are told; all are read by the next live_look. For who stays: what begins and
+ * ends a watch takes longer than a look. */
+void live_watch(struct live *live);
 
 /* Readable when there is something to look at; -1: there is nothing but to look again soon. */
 int live_fd(const struct live *live);

@@ -77,17 +77,24 @@ static int no_daemon(const struct tree *tree, int num, struct err *err)
     return err_set(err, ERR_NONE, ENOTCONN, "no daemon at %s: %s", tree->root, strerror(num));
 }
 
-/* A descriptor on the root of the tree, if a tree is there. */
+/* A descriptor on what should be the root of the tree. That it is one is looked at only where
+ * something is missing: each look is a question to the daemon. */
 static int open_root(const struct tree *tree, struct err *err)
 {
-    int root CLEANUP_CLOSE = open(tree->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int root = open(tree->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0 && (errno == EACCES || errno == EPERM))
         return err_set(err, ERR_NONE, errno, "%s: not permitted", tree->root);
+    return root < 0 ? no_daemon(tree, errno, err) : root;
+}
+
+int tree_look(const struct tree *tree, struct err *err)
+{
+    int root CLEANUP_CLOSE = open_root(tree, err);
     if (root < 0)
-        return no_daemon(tree, errno, err);
+        return root;
     if (faccessat(root, "images", F_OK, 0) < 0 || faccessat(root, "ctl", F_OK, 0) < 0)
         return no_daemon(tree, errno, err);
-    return steal_fd(root);
+    return 0;
 }
 
 /* Why a call below the root failed: the daemon gone, the thing gone, or as the kernel says. */
@@ -95,9 +102,10 @@ static int explain(const struct tree *tree, int num, struct err *err)
 {
     if (is_gone(num))
         return no_daemon(tree, num, err);
-    if (num == ENOENT || num == ENODEV)
-        return err_set(err, ERR_NONE, ENOENT, "%s", outcome_word(-ENOENT));
-    return err_set(err, ERR_NONE, num, "%s", outcome_word(-num));
+    if (num != ENOENT && num != ENODEV)
+        return err_set(err, ERR_NONE, num, "%s", outcome_word(-num));
+    int r = tree_look(tree, err);
+    return r < 0 ? r : err_set(err, ERR_NONE, ENOENT, "%s", outcome_word(-ENOENT));
 }
 
 int tree_find(struct tree *tree, const char *mount, struct err *err)
@@ -119,12 +127,6 @@ int tree_find(struct tree *tree, const char *mount, struct err *err)
     return tree_look(tree, err);
 }
 
-int tree_look(const struct tree *tree, struct err *err)
-{
-    int root CLEANUP_CLOSE = open_root(tree, err);
-    return root < 0 ? root : 0;
-}
-
 int tree_read(const struct tree *tree, const char *path, struct text *out, struct err *err)
 {
     int root CLEANUP_CLOSE = open_root(tree, err);
@@ -135,13 +137,12 @@ int tree_read(const struct tree *tree, const char *path, struct text *out, struc
         return explain(tree, errno, err);
     char buf[4096];
     ssize_t n;
-    while ((n = read(fd, buf, sizeof buf)) != 0) {
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
+    do {
+        n = read(fd, buf, sizeof buf);
+        if (n < 0 && errno != EINTR)
             return explain(tree, errno, err);
-        text_addn(out, buf, (size_t)n);
-    }
+        text_addn(out, buf, n < 0 ? 0 : (size_t)n);
+    } while (n < 0 || n == sizeof buf); /* a value is whole in one read: no second for its end */
     text_add(out, "");
     if (out->failed)
         return err_set(err, ERR_NONE, ENOMEM, "out of memory");

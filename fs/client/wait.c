@@ -192,6 +192,8 @@ static bool pause_or_end(struct waiting *w)
 static void wait_on(struct waiting *w)
 {
     bool goes_on = true;
+    if (look(w) > 0)
+        live_watch(&w->live);
     while (goes_on && look(w) > 0) {
         draw(w);
         goes_on = pause_or_end(w);

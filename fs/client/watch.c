@@ -172,6 +172,7 @@ enum outcome watch_run(const struct request *request)
     if (r < 0)
         return commands_fail(NULL, r, &err);
     r = live_open(&w.live, request->tree, request->argv, (size_t)request->argc, &err);
+    live_watch(&w.live);
     if (r == 0 && (r = screen_open(&w.screen, STDOUT_FILENO, SCREEN_WHOLE)) < 0)
         err_set(&err, ERR_NONE, -r, "cannot take signals: %s", strerror(-r));
     if (r == 0) {
