@@ -5,6 +5,7 @@
 #include "fs/client/import.h"
 #include "fs/client/list.h"
 #include "fs/client/print.h"
+#include "fs/client/screen.h"
 #include "fs/client/wait.h"
 #include "fs/client/watch.h"
 #include "fs/client/worker.h"
@@ -110,6 +111,8 @@ static enum outcome run_fetch(const struct request *request)
     enum outcome outcome = OUTCOME_DONE;
     if (request->options->wait)
         outcome = wait_for(request->tree, &name, 1, true, NULL);
+    else if (screen_is_terminal(STDERR_FILENO))
+        fprintf(stderr, "%s  is on its way; imgstore wait %s\n", name, name);
     if (request->options->json && outcome <= OUTCOME_FAILED) {
         enum outcome shown = commands_show(request, name);
         outcome = outcome == OUTCOME_DONE ? shown : outcome;

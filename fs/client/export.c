@@ -21,9 +21,9 @@ struct export
     bool to_failed; /* it is not the image that is at fault */
 };
 
-static void take_back(struct transfer *t)
+/* What is not whole. */
+static void take_back(struct export *out)
 {
-    struct export *out = t->ctx;
     if (out->beside[0])
         unlink(out->beside);
     out->beside[0] = '\0';
@@ -127,7 +127,7 @@ static int write_whole(struct transfer *t, struct export *out, struct err *err)
         r = transfer_go(t, err);
     if (r == 0 && (r = finish(out, err)) < 0)
         out->to_failed = true;
-    take_back(t);
+    take_back(out);
     if (out->file && out->to >= 0)
         close(out->to);
     return r;
@@ -139,6 +139,7 @@ static int export_to(struct transfer *t, struct export *out, struct err *err)
     sigset_t ends, before;
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGQUIT);
     sigaddset(&ends, SIGTERM);
     sigaddset(&ends, SIGHUP);
     sigprocmask(SIG_BLOCK, &ends, &before);
@@ -152,8 +153,7 @@ enum outcome export_run(const struct request *request)
     struct err err = {0};
     const char *what = request->argv[0], *file = request->argc > 1 ? request->argv[1] : "-";
     struct export out = {.tree = request->tree, .to = STDOUT_FILENO};
-    struct transfer t = {
-        .name = what, .phase = "export", .run = write_all, .break_off = take_back, .ctx = &out};
+    struct transfer t = {.name = what, .phase = "export", .run = write_all, .ctx = &out};
     if (check_what(what, &err) < 0)
         return commands_fail(what, -EINVAL, &err);
     out.file = strcmp(file, "-") == 0 ? NULL : file;

@@ -96,7 +96,7 @@ static void give_back(struct screen *screen)
 
 static int open_signals(struct screen *screen)
 {
-    static const int taken[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH};
+    static const int taken[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGWINCH};
     sigset_t set;
     sigemptyset(&set);
     for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {

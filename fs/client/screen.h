@@ -2,7 +2,7 @@
  *
  * Where the stream is no terminal, nothing is ever drawn, but signals are told all the same. All is
  * put back by screen_close: between screen_open and it the cursor is hidden, echo may be off, and
- * SIGINT, SIGTERM, SIGHUP and SIGTSTP are taken by screen_wait alone. One thread. */
+ * SIGINT, SIGQUIT, SIGTERM, SIGHUP and SIGTSTP are taken by screen_wait alone. One thread. */
 #ifndef CLIENT_SCREEN_H
 #define CLIENT_SCREEN_H
 
@@ -69,7 +69,7 @@ enum screen_event {
     SCREEN_TICK,  /* that long nothing has come */
     SCREEN_NEWS,  /* fd is ready, or the terminal's size is another */
     SCREEN_QUIT,  /* the key q */
-    SCREEN_SIGNAL /* *sig: SIGINT, SIGTERM or SIGHUP */
+    SCREEN_SIGNAL /* *sig: one that ends a program */
 };
 /* fd may be -1. A stop by Ctrl-Z is seen to, and all that was set is set again after it. */
 enum screen_event screen_wait(struct screen *screen, int fd, int ms, int *sig);

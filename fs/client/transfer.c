@@ -1,17 +1,19 @@
 #include "fs/client/transfer.h"
 
 #include "base/cleanup.h"
-#include "base/io.h"
 #include "fs/client/bar.h"
 #include "fs/client/screen.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PIECE    (1 << 18)
 #define FRAME_MS 100
+#define STOP_MS  10
 
 struct copier {
     struct transfer *transfer;
@@ -20,20 +22,38 @@ struct copier {
     struct err err;
 };
 
+/* What stops the thread is a signal, which interrupts what it waits for. */
+static void interrupt(int sig)
+{
+}
+
+/* -EINTR: it is to stop. */
+static int write_piece(const struct transfer *transfer, int to, ssize_t size)
+{
+    for (ssize_t at = 0; at < size;) {
+        ssize_t n = write(to, transfer->buffer + at, (size_t)(size - at));
+        if (n < 0 && (errno != EINTR || transfer->stop))
+            return -errno;
+        at += n < 0 ? 0 : n;
+    }
+    return 0;
+}
+
 int transfer_copy(struct transfer *transfer, int from, int to, bool *wrote)
 {
     *wrote = false;
-    for (;;) {
+    while (!transfer->stop) {
         ssize_t n = read(from, transfer->buffer, PIECE);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             return n < 0 ? -errno : 0;
-        int r = io_write(to, transfer->buffer, (size_t)n);
+        int r = write_piece(transfer, to, n);
         if (r < 0)
             return *wrote = true, r;
         transfer->done += n;
     }
+    return -EINTR;
 }
 
 static void *copy(void *arg)
@@ -81,22 +101,38 @@ static int attend(const struct transfer *t, struct screen *screen, int ended)
     }
 }
 
+/* Again and again: the signal may come just before the thread begins to wait. */
+static void stop(struct transfer *t, pthread_t thread)
+{
+    struct timespec until;
+    t->stop = true;
+    if (t->break_off)
+        t->break_off(t);
+    do {
+        pthread_kill(thread, SIGUSR1);
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += STOP_MS * 1000000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+    } while (pthread_timedjoin_np(thread, NULL, &until) == ETIMEDOUT);
+}
+
 static int run(struct transfer *t, struct screen *screen, struct copier *c, struct err *err)
 {
     pthread_t thread;
+    sigaction(SIGUSR1, &(struct sigaction){.sa_handler = interrupt}, NULL);
     int r = pthread_create(&thread, NULL, copy, c);
     if (r != 0)
         return err_set(err, ERR_NONE, r, "cannot start a thread: %s", strerror(r));
     int sig = attend(t, screen, c->ended);
-    if (sig) {
-        t->break_off(t);
-        pthread_cancel(thread);
-    }
-    pthread_join(thread, NULL);
+    if (sig)
+        stop(t, thread);
+    else
+        pthread_join(thread, NULL);
     screen_draw(screen, NULL, NULL);
     if (!sig && c->r < 0 && err)
         *err = c->err;
-    return sig ? sig : c->r;
+    return sig && c->r < 0 ? sig : c->r; /* it may have come to its end all the same */
 }
 
 int transfer_go(struct transfer *transfer, struct err *err)

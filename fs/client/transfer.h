@@ -18,10 +18,12 @@ struct transfer {
      * daemon wants a file closed by the thread that has opened it. */
     int (*run)(struct transfer *transfer, struct err *err);
     void *ctx;
-    /* Once the user has enough, and before the thread is ended: takes back what is half done, so
-     * that the thread's call, if it waits for the daemon, returns. */
+    /* Once the user has enough, and the thread is still under way: takes back what is half done, so
+     * that its call, if it waits for the daemon, returns. May be NULL. */
     void (*break_off)(struct transfer *transfer);
-    char *buffer; /* transfer_go's own: a thread that is ended frees nothing */
+    /* transfer_go's own */
+    char *buffer;
+    _Atomic bool stop;
     /* What has come of it. */
     _Atomic int64_t done;
     int64_t ms;

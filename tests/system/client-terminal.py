@@ -1,6 +1,7 @@
 """client-terminal.py CASE CLIENT SLOW: the client in a terminal, on the tree at $IMGSTORE_MOUNT. SLOW
 is a file of lines `NAME URL SHA256`, of images that take some seconds to come."""
 import os
+import re
 import signal
 import sys
 
@@ -157,8 +158,43 @@ def watched(columns):
     r.check("says that the daemon is gone", "no daemon" in r.ends(3))
 
 
+def shell(command):
+    return Run(["sh", "-c", command], IMGSTORE=client)
+
+
+def imported():
+    """What a pipe brings slowly; Ctrl-C breaks it off."""
+    fifo = os.path.join(os.path.dirname(sys.argv[3]), "fifo")
+    os.mkfifo(fifo)
+    r = shell("exec $IMGSTORE import piped - <%s" % fifo)
+    with open(fifo, "wb") as f:
+        f.write(b"x" * 100000)
+        f.flush()
+        r.sees(r"^piped +import +97.7 KiB")
+        r.types("\x03")
+        r.check("says so", "piped: broken off, nothing of it is kept" in r.ends(130))
+    r.check("no bar is left", "97.7" not in r.screen.text())
+    r = shell("exec $IMGSTORE import piped - </dev/tty")
+    r.check("a terminal is no archive", "standard input is a terminal" in r.ends(2))
+
+
+def exported():
+    """To one who reads slowly."""
+    fetch_all()
+    name = names[-1]
+    run("wait", name).ends(0)
+    r = shell("$IMGSTORE export %s | (for i in 1 2 3 4 5 6; do sleep 0.2; head -c 300000; done; cat) "
+              ">/dev/null" % name)
+    r.sees(r"^%s +export +[\d.]+ [KM]iB" % name)
+    r.check("says how much", re.fullmatch(name + r"  exported  [\d.]+ MiB in [\d.]+ s", r.ends(0)))
+    r = run("export", name)
+    r.check("no tar on a terminal", "imgstore export %s %s.tar" % (name, name) in
+            r.ends(2).replace("\n", ""))
+
+
 CASES = {"bars": bars, "one": one, "few-rows": few_rows, "interrupted": interrupted,
-         "stopped": stopped, "plain": plain, "listed": listed, "watched": watched}
+         "stopped": stopped, "plain": plain, "listed": listed, "watched": watched,
+         "imported": imported, "exported": exported}
 function, *columns = case.split("-at-")
 CASES[function](*map(int, columns))
 print("all as it should be")
