@@ -233,7 +233,8 @@ static int tick(struct live *live, struct err *err)
     live->ticked = now;
     for (size_t k = 0; k < EACH_TICK && k < live->n; k++)
         live->image[live->next++ % live->n].stale = true;
-    return tree_look(live->tree, err);
+    int r = tree_look(live->tree, err);
+    return r == 0 && live->all && live->folder < 0 ? add_all(live, err) : r;
 }
 
 int live_look(struct live *live, struct err *err)
