@@ -20,6 +20,10 @@ enum column {
     COLUMNS
 };
 
+#define GAP       2
+#define NAME_MIN  12
+#define ERROR_MIN 16 /* of one that is longer */
+
 static const char *const titles[COLUMNS] = {"NAME", "STATE",   "PROGRESS",
                                             "SIZE", "UPDATED", "ERROR"};
 
@@ -85,6 +89,17 @@ static void widen(int width[COLUMNS], const char *const cell[COLUMNS])
             width[c] = (int)strlen(cell[c]);
 }
 
+/* On a terminal a name that is very long gives way to what there is to say of it. */
+static void narrow(int width[COLUMNS], const struct print_style *style)
+{
+    int others = 0, error = width[COLUMN_ERROR] < ERROR_MIN ? width[COLUMN_ERROR] : ERROR_MIN;
+    for (int c = COLUMN_NAME + 1; c < COLUMN_ERROR; c++)
+        others += GAP + width[c];
+    int most = style->width - others - GAP - error;
+    if (style->terminal && width[COLUMN_NAME] > most)
+        width[COLUMN_NAME] = most > NAME_MIN ? most : NAME_MIN;
+}
+
 /* Adds no more than `room` columns of it; *room is what is left. */
 static void add_cell(struct text *line, const char *s, int width, bool right, int *room)
 {
@@ -100,6 +115,13 @@ static void add_cell(struct text *line, const char *s, int width, bool right, in
     if (!right && blank > 0 && *room > 0)
         bar_add_cut(line, "", blank < *room ? blank : *room);
     *room -= right ? 0 : blank;
+}
+
+/* The one column that may be narrower than what is in it. */
+static void add_name(struct text *line, const char *name, int width, int *room)
+{
+    bar_add_cut(line, name, width < *room ? width : *room);
+    *room -= width < *room ? width : *room;
 }
 
 static enum screen_colour colour_of(int column, const char *cell, const struct print_style *style)
@@ -119,10 +141,13 @@ static void print_row(const int width[COLUMNS], const char *const cell[COLUMNS],
             continue;
         enum screen_colour colour = is_title ? SCREEN_PLAIN : colour_of(c, cell[c], style);
         if (c > 0)
-            add_cell(&line, "", 2, false, &room);
+            add_cell(&line, "", GAP, false, &room);
         text_add(&line, screen_colour(colour));
-        add_cell(&line, cell[c], c == COLUMN_ERROR ? 0 : width[c],
-                 c == COLUMN_SIZE || c == COLUMN_UPDATED, &room);
+        if (c == COLUMN_NAME)
+            add_name(&line, cell[c], width[c], &room);
+        else
+            add_cell(&line, cell[c], c == COLUMN_ERROR ? 0 : width[c],
+                     c == COLUMN_SIZE || c == COLUMN_UPDATED, &room);
         text_add(&line, colour ? SCREEN_END : "");
     }
     puts(line.failed ? "" : line.data);
@@ -139,6 +164,7 @@ void print_images(const struct image *images, size_t n, const struct print_style
         fill(&rows[i], &images[i], style);
         widen(width, rows[i].cell);
     }
+    narrow(width, style);
     print_row(width, titles, true, style);
     for (size_t i = 0; i < n; i++)
         print_row(width, rows[i].cell, false, style);
