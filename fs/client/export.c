@@ -105,7 +105,7 @@ static int finish(struct export *out, struct err *err)
 {
     if (!out->beside[0])
         return 0;
-    if (fsync(out->to) < 0 || rename(out->beside, out->file) < 0)
+    if ((fsync(out->to) < 0 && errno != EINVAL) || rename(out->beside, out->file) < 0)
         return err_sys(err, errno, "cannot write %s", out->file);
     out->beside[0] = '\0';
     return 0;

@@ -131,12 +131,18 @@ static bool is_watched(const struct live *live, const struct live_image *image)
     return image->watch >= 0 && live->inotify >= 0;
 }
 
+/* What is gone may come back, but nobody waits for it: each tick will do. */
+static bool can_rest(const struct live *live, const struct live_image *image)
+{
+    return image->done || (!image->stale && (is_watched(live, image) || image->error == -ENOENT));
+}
+
 int live_pause(const struct live *live)
 {
     if (live->all && live->folder < 0)
         return LOOK_MS;
     for (size_t i = 0; i < live->n; i++)
-        if (!live->image[i].done && !is_watched(live, &live->image[i]))
+        if (!can_rest(live, &live->image[i]))
             return LOOK_MS;
     return LIVE_TICK_MS;
 }
@@ -246,8 +252,10 @@ int live_look(struct live *live, struct err *err)
     for (size_t i = 0; i < live->n && r == 0; i++) {
         struct live_image *image = &live->image[i];
         image->fresh = false;
-        if (image->done || (is_watched(live, image) && !image->stale))
+        if (can_rest(live, image))
             continue;
+        if (live->inotify >= 0 && image->watch < 0)
+            watch_image(live, i);
         if (read_again(live, image) < 0) {
             *err = image->why;
             r = -ENOTCONN;

@@ -105,8 +105,10 @@ static int open_signals(struct screen *screen)
         if (sigaction(taken[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
             sigaddset(&set, taken[i]);
     }
-    if (screen->terminal)
+    if (screen->terminal) {
         sigaddset(&set, SIGTSTP);
+        sigaddset(&set, SIGCONT);
+    }
     screen->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (screen->signals < 0)
         return -errno;
@@ -212,6 +214,13 @@ void screen_draw(struct screen *screen, const struct text *above, const struct t
     remember(screen, frame, lines);
 }
 
+/* Whatever has stopped it: the terminal was somebody else's meanwhile. */
+static void go_on(struct screen *screen)
+{
+    screen->lines = 0;
+    take(screen);
+}
+
 static void stop(struct screen *screen)
 {
     sigset_t set;
@@ -221,8 +230,7 @@ static void stop(struct screen *screen)
     raise(SIGTSTP);
     sigprocmask(SIG_UNBLOCK, &set, NULL); /* here it stops, and goes on */
     sigprocmask(SIG_BLOCK, &set, NULL);
-    screen->lines = 0;
-    take(screen);
+    go_on(screen); /* also where nobody was there to stop it for */
 }
 
 /* SCREEN_TICK: it was nothing that the caller need know. */
@@ -235,6 +243,8 @@ static enum screen_event on_signal(struct screen *screen, int *sig)
         return SCREEN_NEWS;
     if (info.ssi_signo == SIGTSTP)
         return stop(screen), SCREEN_NEWS;
+    if (info.ssi_signo == SIGCONT)
+        return go_on(screen), SCREEN_NEWS;
     *sig = (int)info.ssi_signo;
     return SCREEN_SIGNAL;
 }

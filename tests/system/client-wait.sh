@@ -76,6 +76,22 @@ eventually 10 grep -q " later gone$" "$work/out"
 matches "a line" "$(tail -n1 "$work/out")" "$time_re later gone"
 kill -TERM "$client"
 ends 143
+# One that is named may come back.
+begin watch later web
+wait "$client" && fail "watches what is not there"
+"$IMGSTORE" fetch later "$httpd/ok/web.tar.gz" "$sum"
+begin watch later
+eventually 10 grep -q " later ACTIVE active$" "$work/out"
+rmdir "$mnt/images/later"
+eventually 10 grep -q " later gone$" "$work/out"
+"$IMGSTORE" fetch later "$httpd/ok/web.tar.gz" "$sum"
+again()
+{
+    tail -n1 "$work/out" | grep -q " later ACTIVE active$"
+}
+eventually 10 again
+kill -TERM "$client"
+ends 143
 begin --json watch web
 eventually 10 grep -q '"state":"ACTIVE"' "$work/out"
 kill -INT "$client" 2>/dev/null || true # a job of a script ignores it
