@@ -1,8 +1,10 @@
 #include "fs/client/colour.h"
 
+#include "base/cleanup.h"
+#include "fs/client/screen.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* By number and not by shade: the terminal's own scheme, light or dark, says how they look. */
 static const char *const begins[] = {
@@ -12,8 +14,13 @@ static const char *const begins[] = {
 
 bool colour_on(FILE *out)
 {
-    const char *term = getenv("TERM"), *none = getenv("NO_COLOR");
-    return isatty(fileno(out)) && !(none && *none) && term && *term && strcmp(term, "dumb") != 0;
+    const char *none = getenv("NO_COLOR");
+    return !(none && *none) && screen_is_terminal(fileno(out));
+}
+
+const char *colour_begin(enum colour which)
+{
+    return begins[which];
 }
 
 const char *colour(FILE *out, enum colour which)
@@ -23,16 +30,23 @@ const char *colour(FILE *out, enum colour which)
 
 const char *colour_end(FILE *out)
 {
-    return colour_on(out) ? "\033[0m" : "";
+    return colour_on(out) ? COLOUR_END : "";
 }
 
 enum colour colour_of_state(const char *state)
 {
-    if (strcmp(state, "ACTIVE") == 0)
-        return COLOUR_GOOD;
-    if (strcmp(state, "FAILED") == 0)
-        return COLOUR_BAD;
-    return strcmp(state, "STORED") == 0 ? COLOUR_NONE : COLOUR_BUSY;
+    static const struct {
+        const char *word;
+        enum colour colour;
+    } known[] = {{"ACTIVE", COLOUR_GOOD},
+                 {"FAILED", COLOUR_BAD},
+                 {"STORED", COLOUR_NONE},
+                 {"NEW", COLOUR_DIM},
+                 {"queued", COLOUR_DIM}};
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+        if (strcasecmp(known[i].word, state) == 0)
+            return known[i].colour;
+    return COLOUR_BUSY;
 }
 
 /* The locale as setlocale(3) would find it, without the time that it takes. */

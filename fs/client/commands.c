@@ -2,13 +2,18 @@
 
 #include "base/cleanup.h"
 #include "fs/client/complete.h"
+#include "fs/client/export.h"
+#include "fs/client/import.h"
+#include "fs/client/list.h"
 #include "fs/client/logs.h"
 #include "fs/client/print.h"
+#include "fs/client/screen.h"
 #include "fs/client/shell.h"
 #include "fs/client/snapshot.h"
 #include "fs/client/status.h"
 #include "fs/client/target.h"
 #include "fs/client/wait.h"
+#include "fs/client/watch.h"
 #include "fs/client/worker.h"
 
 #include <errno.h>
@@ -20,8 +25,7 @@ enum outcome commands_fail(const char *subject, int r, const struct err *err)
     return outcome_of(r);
 }
 
-/* As JSON. */
-static enum outcome show(const struct request *request, const char *name)
+enum outcome commands_show(const struct request *request, const char *name)
 {
     struct image image CLEANUP_IMAGE = {0};
     struct err err = {0};
@@ -29,54 +33,6 @@ static enum outcome show(const struct request *request, const char *name)
     if (r == 0 && (r = print_json(image_json(&image))) < 0)
         err_set(&err, ERR_NONE, -r, "cannot print");
     return r < 0 ? commands_fail(name, r, &err) : OUTCOME_DONE;
-}
-
-/* Reads every image that is still there; *n may be fewer than there are names. */
-static int read_images(const struct tree *tree, const struct tree_names *names,
-                       struct image *images, size_t *n, struct err *err)
-{
-    for (size_t i = 0; i < names->n; i++) {
-        int r = image_read(tree, names->name[i], &images[*n], err);
-        if (r < 0)
-            image_free(&images[*n]);
-        if (r < 0 && r != -ENOENT)
-            return r;
-        if (r == 0)
-            ++*n;
-    }
-    return 0;
-}
-
-static int print_all_json(const struct image *images, size_t n)
-{
-    json_t *array = json_array();
-    for (size_t i = 0; i < n; i++)
-        if (json_array_append_new(array, image_json(&images[i])) < 0) {
-            json_decref(array);
-            return -ENOMEM;
-        }
-    return print_json(array);
-}
-
-static enum outcome run_list(const struct request *request)
-{
-    struct tree_names names __attribute__((cleanup(tree_free_names))) = {0};
-    struct err err = {0};
-    size_t n = 0;
-    int r = tree_list(request->tree, &names, &err);
-    if (r < 0)
-        return commands_fail(NULL, r, &err);
-    struct image *images CLEANUP_FREE = calloc(names.n + 1, sizeof *images);
-    if (!images)
-        return commands_fail(NULL, -ENOMEM, &(struct err){.text = "out of memory"});
-    r = read_images(request->tree, &names, images, &n, &err);
-    if (r == 0 && !request->options->json)
-        print_images(images, n);
-    else if (r == 0 && (r = print_all_json(images, n)) < 0)
-        err_set(&err, ERR_NONE, -r, "cannot print");
-    for (size_t i = 0; i < n; i++)
-        image_free(&images[i]);
-    return r < 0 ? commands_fail(NULL, r, &err) : OUTCOME_DONE;
 }
 
 /* One field of a control line: a blank or a newline in it would make it another request. */
@@ -88,7 +44,7 @@ static bool is_field(const char *s)
     return *s != '\0';
 }
 
-static int check_name(const char *name, struct err *err)
+int commands_check_name(const char *name, struct err *err)
 {
     if (image_name_ok(name))
         return 0;
@@ -107,7 +63,7 @@ static int write_name(const struct request *request, const char *name, struct er
             "%s takes images; for a snapshot there are `imgstore snapshot %s %s --remove` "
             "and `imgstore reset %s`",
             command, target.name, target.id, name);
-    int r = check_name(name, err);
+    int r = commands_check_name(name, err);
     return r < 0 ? r : tree_write(request->tree, command, name, err);
 }
 
@@ -144,7 +100,7 @@ static int write_fetch(const struct tree *tree, const char *name, const char *ur
                        const char *sha256, struct err *err)
 {
     struct text line CLEANUP_TEXT = {0};
-    int r = check_name(name, err);
+    int r = commands_check_name(name, err);
     if (r < 0)
         return r;
     if (!url || !is_field(url) || !is_field(sha256))
@@ -165,9 +121,11 @@ static enum outcome run_fetch(const struct request *request)
         return commands_fail(name, r, &err);
     enum outcome outcome = OUTCOME_DONE;
     if (request->options->wait)
-        outcome = wait_for(request->tree, &name, 1, NULL);
+        outcome = wait_for(request->tree, &name, 1, true, NULL);
+    else if (screen_is_terminal(STDERR_FILENO))
+        fprintf(stderr, "%s  is on its way; imgstore wait %s\n", name, name);
     if (request->options->json && outcome <= OUTCOME_FAILED) {
-        enum outcome shown = show(request, name);
+        enum outcome shown = commands_show(request, name);
         outcome = outcome == OUTCOME_DONE ? shown : outcome;
     }
     return outcome;
@@ -177,10 +135,11 @@ static enum outcome run_wait(const struct request *request)
 {
     struct err err = {0};
     for (int i = 0; i < request->argc; i++)
-        if (check_name(request->argv[i], &err) < 0)
+        if (commands_check_name(request->argv[i], &err) < 0)
             return commands_fail(request->argv[i], -EINVAL, &err);
     json_t *seen = request->options->json ? json_array() : NULL;
-    enum outcome outcome = wait_for(request->tree, request->argv, (size_t)request->argc, seen);
+    enum outcome outcome =
+        wait_for(request->tree, request->argv, (size_t)request->argc, false, seen);
     if (seen)
         print_json(seen);
     return outcome;
@@ -230,12 +189,15 @@ static const struct command table[] = {
      "  processes. `sha256sum FILE` gives the SHA256.\n"},
     {"status", "[NAME[@ID]...]", "show all about images, or the store", 0, -1, 0, status_run,
      "  NAME is an image, NAME@ID one of its snapshots; without either: the store.\n"},
-    {"list", "", "show all images, a line each", 0, 0, 0, run_list, NULL},
+    {"list", "[--sort KEY]", "show all images, a line each", 0, 0, COMMAND_SORT, list_run,
+     "  KEY is name, state, progress, size, created or updated; -KEY turns it round.\n"},
     {"logs", "NAME [-f] [-n N]", "show what happened to an image", 1, 1,
      COMMAND_FOLLOW | COMMAND_LINES, logs_run,
      "  With -f it ends when the image is removed, and with 3 when the daemon goes.\n"
      "  --json prints the lines of MOUNT/events as they are.\n"},
     {"wait", "NAME...", "return once they are ready, or have failed", 1, -1, 0, run_wait, NULL},
+    {"watch", "[NAME...]", "show how all images, or those, come on", 0, -1, 0, watch_run,
+     "  Until the key q or Ctrl-C. Where it is no terminal, a line for each change.\n"},
     {"shell", "NAME[@ID] [COMMAND...]", "run a shell, or a command, in an image", 1, -1,
      COMMAND_REST, shell_run,
      "  In a mount and a process namespace of its own, with /proc, /sys (read-only),\n"
@@ -254,6 +216,11 @@ static const struct command table[] = {
     {"reset", "NAME[@ID]...", "drop what was written to images", 1, -1, 0, reset_run,
      "  Images and snapshots are as they were fetched then. What is in use is not\n"
      "  reset.\n"},
+    {"export", "NAME[@ID] [FILE]", "write an image or a snapshot as a tar", 1, 2, 0, export_run,
+     "  As it stands now. FILE left out, or -, is standard output; half a FILE is never\n"
+     "  left.\n"},
+    {"import", "NAME FILE|- [--wait]", "make an image of an archive that is here", 2, 2,
+     COMMAND_WAIT, import_run, "  In any format that fetch takes; - is standard input.\n"},
     {"remove", "NAME...", "remove images and their writable layers", 1, -1, 0, run_control, NULL},
     {"retry", "NAME...", "try again what has failed", 1, -1, 0, run_control, NULL},
     {"cancel", "NAME...", "stop the work on an image", 1, -1, 0, run_control, NULL},

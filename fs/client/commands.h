@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 struct options {
-    const char *mount; /* --mount, or NULL */
+    const char *mount, *sort; /* --mount, --sort, or NULL */
     bool json, wait, dry_run, follow, remove;
     const char *rename; /* --rename's, or NULL */
     long lines;         /* --lines'; -1: all */
@@ -28,12 +28,13 @@ enum command_flags {
     COMMAND_WAIT = 1 << 0,    /* takes --wait */
     COMMAND_DRY_RUN = 1 << 1, /* takes --dry-run */
     COMMAND_NO_TREE = 1 << 2, /* runs where no tree is mounted */
-    COMMAND_FOLLOW = 1 << 8,  /* takes --follow */
-    COMMAND_LINES = 1 << 9,   /* takes --lines */
-    COMMAND_REMOVE = 1 << 10, /* takes --remove */
-    COMMAND_RENAME = 1 << 11, /* takes --rename */
-    COMMAND_REST = 1 << 12,   /* what follows its first argument is no option of ours */
-    COMMAND_HIDDEN = 1 << 13, /* not for people: all words as they are */
+    COMMAND_SORT = 1 << 3,    /* takes --sort */
+    COMMAND_FOLLOW = 1 << 4,  /* takes --follow */
+    COMMAND_LINES = 1 << 5,   /* takes --lines */
+    COMMAND_REMOVE = 1 << 6,  /* takes --remove */
+    COMMAND_RENAME = 1 << 7,  /* takes --rename */
+    COMMAND_REST = 1 << 8,    /* what follows its first argument is no option of ours */
+    COMMAND_HIDDEN = 1 << 9,  /* not for people: all words as they are */
 };
 
 struct command {
@@ -54,5 +55,11 @@ const struct command *commands_find(const char *name);
 /* Says "imgstore: SUBJECT: text" on standard error; the outcome that r (negative) stands for.
  * subject may be NULL. */
 enum outcome commands_fail(const char *subject, int r, const struct err *err);
+
+/* 0, or -EINVAL: says what a name is. */
+int commands_check_name(const char *name, struct err *err);
+
+/* Prints all about one image, as `status` does. */
+enum outcome commands_show(const struct request *request, const char *name);
 
 #endif

@@ -1,18 +1,29 @@
-/* human: numbers and times as people say them. Pure. */
+/* human: sizes, times and ages as people read them. Pure. */
 #ifndef CLIENT_HUMAN_H
 #define CLIENT_HUMAN_H
 
-#include <stddef.h>
 #include <stdint.h>
 
-/* "29360128" → "28.0M"; what is no number stays as it is. */
-void human_size(const char *bytes, char *out, size_t max);
+#define HUMAN_MAX 24
 
-/* "2026-01-02T03:04:05.678Z" → milliseconds since 1970; -1 if it is no such time. */
-int64_t human_time(const char *time);
+/* "984 B", "98.4 MiB": three digits; "-" below 0, for what nobody knows. */
+const char *human_size(int64_t bytes, char out[static HUMAN_MAX]);
 
-/* How long ago `ms` was at `now`: "just now", "42s ago", "3min 5s ago", "2h 7min ago", "4 days
- * ago". */
-void human_ago(int64_t ms, int64_t now, char *out, size_t max);
+/* The same of a number that is text; what is none ("-") stays as it is. */
+const char *human_size_of(const char *bytes, char out[static HUMAN_MAX]);
+
+/* "12.0/28.0 MiB": both in the unit of the total; the size alone where there is no total (below
+ * 1), and only one of them where all is done. */
+#define HUMAN_PART_MAX (2 * HUMAN_MAX)
+const char *human_part(int64_t done, int64_t total, char out[static HUMAN_PART_MAX]);
+
+/* "0.3 s", "42 s", "3m05s", "2h07m", "3d04h"; "-" below 0. */
+const char *human_duration(int64_t ms, char out[static HUMAN_MAX]);
+
+/* How long ago that was, in its largest unit: "now", "42s ago", "3m ago", "2h ago", "5d ago". */
+const char *human_age(int64_t ms, char out[static HUMAN_MAX]);
+
+/* Milliseconds since 1970 of "2026-11-23T20:09:00.123Z"; 0 for what is no such time. */
+int64_t human_time(const char *rfc3339);
 
 #endif

@@ -49,8 +49,10 @@ int image_read(const struct tree *tree, const char *name, struct image *image, s
         return r;
     split_info(image);
     char path[NAME_MAX + NAME_BYTES];
+    if (strcmp(image_value(image, "state"), "ACTIVE") != 0)
+        return 0;
     snprintf(path, sizeof path, "images/%s/rootfs", name);
-    /* There only while ACTIVE: its absence is no error. */
+    /* It may have gone meanwhile: its absence is no error. */
     r = tree_read_link(tree, path, &image->rootfs, err);
     return r == -ENOENT ? 0 : r;
 }
@@ -82,6 +84,26 @@ enum image_verdict image_verdict(const struct image *image)
     if (strcmp(state, "STORED") == 0 && strcmp(image_value(image, "want"), "stored") == 0)
         return IMAGE_READY;
     return IMAGE_PENDING;
+}
+
+static int64_t number_or(const char *s, int64_t otherwise)
+{
+    char *end;
+    int64_t n = strtoll(s, &end, 10);
+    return end != s && !*end ? n : otherwise;
+}
+
+struct progress image_progress(const struct image *image)
+{
+    char percent[24], done[24], total[24];
+    struct progress p = {.percent = -1, .phase = "-"};
+    if (!image->progress.data ||
+        sscanf(image->progress.data, "%23s %23s %23s %15s", percent, done, total, p.phase) < 4)
+        return p;
+    p.percent = (int)number_or(percent, -1);
+    p.done = number_or(done, 0);
+    p.total = number_or(total, 0);
+    return p;
 }
 
 static json_t *text_json(const char *value)

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #define IMAGE_FIELDS_MAX 32 /* lines of `info`; the contract has 16 */
 
@@ -35,6 +36,13 @@ enum image_verdict {
     IMAGE_FAILED,
 };
 enum image_verdict image_verdict(const struct image *image);
+
+struct progress {
+    int percent;         /* of the phase; -1: unknown */
+    int64_t done, total; /* bytes; 0: unknown */
+    char phase[16];
+};
+struct progress image_progress(const struct image *image);
 
 /* All of it as a JSON object: the keys of info in their order, then progress, error, rootfs.
  * Numbers are numbers, "-" and what is empty is null. A new reference, NULL without memory. */

@@ -10,6 +10,7 @@
 enum {
     MOUNT = 'm',
     JSON = 'j',
+    SORT = 's',
     WAIT = 'w',
     DRY_RUN = 'D',
     FOLLOW = 'f',
@@ -23,6 +24,7 @@ enum {
 static const struct option_row table[] = {
     {"mount", MOUNT, false, "DIR", 0, "the tree; else $IMGSTORE_MOUNT, else the mounted one"},
     {"json", JSON, false, NULL, 0, "print JSON"},
+    {"sort", SORT, false, "KEY", COMMAND_SORT, "by which column"},
     {"wait", WAIT, false, NULL, COMMAND_WAIT, "return once the image is ready, or has failed"},
     {"dry-run", DRY_RUN, false, NULL, COMMAND_DRY_RUN, "only say what would go"},
     {"follow", FOLLOW, true, NULL, COMMAND_FOLLOW, "go on with what happens, until Ctrl-C"},
@@ -80,6 +82,9 @@ static bool set(struct options *options, int letter, const char *value)
         return true;
     case JSON:
         return options->json = true;
+    case SORT:
+        options->sort = value;
+        return true;
     case WAIT:
         return options->wait = true;
     case DRY_RUN:

@@ -10,6 +10,7 @@ enum outcome {
     OUTCOME_NO_DAEMON = 3,
     OUTCOME_NO_IMAGE = 4,
     OUTCOME_REFUSED = 5,
+    OUTCOME_SIGNAL = 128, /* and the signal's number: broken off by it, as a shell has it */
 };
 
 /* r is 0 or -errno. Inside the client -ENOTCONN says that there is no daemon, -ENOENT that there

@@ -70,13 +70,9 @@ static void print_images(const struct overview *o)
 
 static void print_disk(const struct overview *o)
 {
-    char number[24], size[32], left[32];
-    snprintf(number, sizeof number, "%lld", o->size);
-    human_size(number, size, sizeof size);
-    snprintf(number, sizeof number, "%lld", o->free);
-    human_size(number, left, sizeof left);
+    char size[HUMAN_MAX], left[HUMAN_MAX];
     if (o->size > 0)
-        status_line("Disk", "%s of %s free", left, size);
+        status_line("Disk", "%s of %s free", human_size(o->free, left), human_size(o->size, size));
 }
 
 static void print(const struct tree *tree, struct overview *o)

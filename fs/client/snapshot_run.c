@@ -19,9 +19,8 @@ static int print_row(const char *id, const char *state, const char *created, con
 
 static void print_one(const struct snapshot *s, int width)
 {
-    char size[32];
-    human_size(s->upper_bytes, size, sizeof size);
-    print_row(s->id, s->state, s->created, size, width);
+    char size[HUMAN_MAX];
+    print_row(s->id, s->state, s->created, human_size_of(s->upper_bytes, size), width);
 }
 
 static int width_of(const struct tree_names *ids)

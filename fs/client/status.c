@@ -29,12 +29,10 @@ void status_title(const char *name, const char *state, const char *since)
 {
     const char *paint = colour(stdout, colour_of_state(state)), *end = colour_end(stdout);
     int64_t ms = human_time(since);
-    char ago[48];
+    char ago[HUMAN_MAX];
     printf("%s%s%s %s - %s%s%s", paint, colour_dot(), end, name, paint, state, end);
-    if (ms >= 0) {
-        human_ago(ms, text_now_ms(), ago, sizeof ago);
-        printf(" since %s; %s", since, ago);
-    }
+    if (ms > 0)
+        printf(" since %s; %s", since, human_age(text_now_ms() - ms, ago));
     putchar('\n');
 }
 
@@ -63,12 +61,11 @@ static bool known(const struct image *image, const char *key)
 
 static void print_contents(const struct image *image)
 {
-    char size[32], bytes[32];
-    human_size(image_value(image, "size"), size, sizeof size);
-    human_size(image_value(image, "bytes"), bytes, sizeof bytes);
+    char size[HUMAN_MAX], bytes[HUMAN_MAX];
     status_line("SHA256", "%s", image_value(image, "sha256"));
     if (known(image, "size"))
-        status_line("Archive", "%s, %s", size, image_value(image, "format"));
+        status_line("Archive", "%s, %s", human_size_of(image_value(image, "size"), size),
+                    image_value(image, "format"));
     status_line("URL", "%s", image_value(image, "url"));
     if (image->rootfs.len)
         status_line("Rootfs", "%s", image->rootfs.data);
@@ -76,17 +73,17 @@ static void print_contents(const struct image *image)
     if (known(image, "sink"))
         status_line("Sink", "%s", image_value(image, "sink"));
     if (known(image, "entries"))
-        status_line("Entries", "%s, %s unpacked, %s left out", image_value(image, "entries"), bytes,
+        status_line("Entries", "%s, %s unpacked, %s left out", image_value(image, "entries"),
+                    human_size_of(image_value(image, "bytes"), bytes),
                     image_value(image, "skipped"));
 }
 
 static void print_work(const struct image *image)
 {
-    char percent[24] = "-", done[24] = "-", total[24] = "-", phase[24] = "-", of[2][32];
+    char percent[24] = "-", done[24] = "-", total[24] = "-", phase[24] = "-", of[2][HUMAN_MAX];
     sscanf(image->progress.data, "%23s %23s %23s %23s", percent, done, total, phase);
-    human_size(done, of[0], sizeof of[0]);
-    human_size(total, of[1], sizeof of[1]);
-    status_line("Progress", "%s%% of %s, %s of %s", percent, phase, of[0], of[1]);
+    status_line("Progress", "%s%% of %s, %s of %s", percent, phase, human_size_of(done, of[0]),
+                human_size_of(total, of[1]));
 }
 
 static void print_snapshots(const struct tree_names *ids)
@@ -169,13 +166,12 @@ static int image_status(const struct tree *tree, const char *name, json_t **json
 
 static void print_snapshot(const struct snapshot *s)
 {
-    char name[TARGET_PATH_MAX], size[32];
+    char name[TARGET_PATH_MAX], size[HUMAN_MAX];
     snprintf(name, sizeof name, "%s@%s", s->image, s->id);
-    human_size(s->upper_bytes, size, sizeof size);
     status_title(name, s->state, s->created);
     status_line("Image", "%s", s->image);
     status_line("Rootfs", "%s", s->rootfs.len ? s->rootfs.data : "-");
-    status_line("Written", "%s", size);
+    status_line("Written", "%s", human_size_of(s->upper_bytes, size));
     if (strcmp(s->state, "FAILED") == 0)
         status_line("Next",
                     "`imgstore activate %s` tries to mount it again; the daemon's log says "

@@ -78,17 +78,31 @@ static int no_daemon(const struct tree *tree, int num, struct err *err)
     return err_set(err, ERR_NONE, ENOTCONN, "no daemon at %s: %s", tree->root, strerror(num));
 }
 
+static int not_permitted(const struct tree *tree, int num, struct err *err)
+{
+    return err_set(err, ERR_NONE, num,
+                   "%s: not permitted: unless the daemon runs with allow_other, its own user "
+                   "alone sees the tree; run this as that user, or with sudo",
+                   tree->root);
+}
+
 int tree_open_root(const struct tree *tree, struct err *err)
 {
-    int root CLEANUP_CLOSE = open(tree->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (root >= 0 && faccessat(root, "images", F_OK, 0) == 0 &&
-        faccessat(root, "ctl", F_OK, 0) == 0)
-        return steal_fd(root);
+    int root = open(tree->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0 && (errno == EACCES || errno == EPERM))
+        return not_permitted(tree, errno, err);
+    return root < 0 ? no_daemon(tree, errno, err) : root;
+}
+
+int tree_look(const struct tree *tree, struct err *err)
+{
+    int root CLEANUP_CLOSE = tree_open_root(tree, err);
+    if (root < 0)
+        return root;
+    if (faccessat(root, "images", F_OK, 0) == 0 && faccessat(root, "ctl", F_OK, 0) == 0)
+        return 0;
     if (errno == EACCES || errno == EPERM)
-        return err_set(err, ERR_NONE, errno,
-                       "%s: not permitted: unless the daemon runs with allow_other, its own user "
-                       "alone sees the tree; run this as that user, or with sudo",
-                       tree->root);
+        return not_permitted(tree, errno, err);
     return no_daemon(tree, errno, err);
 }
 
@@ -96,9 +110,10 @@ int tree_explain(const struct tree *tree, int num, struct err *err)
 {
     if (is_gone(num))
         return no_daemon(tree, num, err);
-    if (num == ENOENT || num == ENODEV)
-        return err_set(err, ERR_NONE, ENOENT, "%s", outcome_word(-ENOENT));
-    return err_set(err, ERR_NONE, num, "%s", outcome_word(-num));
+    if (num != ENOENT && num != ENODEV)
+        return err_set(err, ERR_NONE, num, "%s", outcome_word(-num));
+    int r = tree_look(tree, err);
+    return r < 0 ? r : err_set(err, ERR_NONE, ENOENT, "%s", outcome_word(-ENOENT));
 }
 
 int tree_find(struct tree *tree, const char *mount, struct err *err)
@@ -117,8 +132,7 @@ int tree_find(struct tree *tree, const char *mount, struct err *err)
         if (r < 0)
             return r;
     }
-    int root CLEANUP_CLOSE = tree_open_root(tree, err);
-    return root < 0 ? root : 0;
+    return tree_look(tree, err);
 }
 
 int tree_read(const struct tree *tree, const char *path, struct text *out, struct err *err)
@@ -131,13 +145,12 @@ int tree_read(const struct tree *tree, const char *path, struct text *out, struc
         return tree_explain(tree, errno, err);
     char buf[4096];
     ssize_t n;
-    while ((n = read(fd, buf, sizeof buf)) != 0) {
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
+    do {
+        n = read(fd, buf, sizeof buf);
+        if (n < 0 && errno != EINTR)
             return tree_explain(tree, errno, err);
-        text_addn(out, buf, (size_t)n);
-    }
+        text_addn(out, buf, n < 0 ? 0 : (size_t)n);
+    } while (n < 0 || n == sizeof buf); /* a value is whole in one read: no second for its end */
     text_add(out, "");
     if (out->failed)
         return err_set(err, ERR_NONE, ENOMEM, "out of memory");
@@ -193,6 +206,23 @@ int tree_write(const struct tree *tree, const char *control, const char *line, s
             reason_add(tree, control, line, -r, err);
     }
     return r;
+}
+
+int tree_open(const struct tree *tree, const char *path, struct err *err)
+{
+    int root CLEANUP_CLOSE = tree_open_root(tree, err);
+    if (root < 0)
+        return root;
+    int fd = openat(root, path, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? tree_explain(tree, errno, err) : fd;
+}
+
+int tree_stat(const struct tree *tree, const char *path, struct err *err)
+{
+    int root CLEANUP_CLOSE = tree_open_root(tree, err);
+    if (root < 0)
+        return root;
+    return faccessat(root, path, F_OK, 0) < 0 ? tree_explain(tree, errno, err) : 0;
 }
 
 static int by_name(const void *a, const void *b)

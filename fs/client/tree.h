@@ -20,6 +20,9 @@ struct tree {
  * names them where there are several. */
 int tree_find(struct tree *tree, const char *mount, struct err *err);
 
+/* Is there a tree still? */
+int tree_look(const struct tree *tree, struct err *err);
+
 /* The one `fuse.imgstorefs` mount point in a stream like /proc/self/mountinfo. */
 int tree_find_mount(struct tree *tree, FILE *mountinfo, struct err *err);
 
@@ -33,10 +36,16 @@ int tree_read_link(const struct tree *tree, const char *path, struct text *out, 
  * "WORD: REASON", the reason taken from ctl/error_log. */
 int tree_write(const struct tree *tree, const char *control, const char *line, struct err *err);
 
-/* For what has no call here: a descriptor on the root of the tree if a tree is there, and why a
- * call below it failed: the daemon gone, the thing gone, or as the kernel says. */
+/* For what has no call here: a descriptor on what should be the root of the tree (that it is one is
+ * looked at only where something is missing: each look is a question to the daemon), and why a call
+ * below it failed: the daemon gone, the thing gone, or as the kernel says. */
 int tree_open_root(const struct tree *tree, struct err *err);
 int tree_explain(const struct tree *tree, int num, struct err *err);
+
+/* A descriptor to read, for a stream alone, and not for longer. */
+int tree_open(const struct tree *tree, const char *path, struct err *err);
+/* Is it there? */
+int tree_stat(const struct tree *tree, const char *path, struct err *err);
 
 /* The names below images/, or below another folder, sorted; free with tree_free_names, also after a
  * failure. */

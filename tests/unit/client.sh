@@ -147,6 +147,14 @@ json 'list(j)' "['name', 'url', 'sha256', 'state', 'want', 'policy', 'sink', 'fo
 json '[j[k] for k in ("size", "next_retry", "sha256", "error", "rootfs", "url")]' \
     "[29360128, None, '$sha', None, '/store/active/web', 'http://user:***@h/x y']"
 json 'j["progress"]' "{'percent': 42, 'done': 12582912, 'total': 29360128, 'phase': 'download'}"
+run 0 list --sort state
+is "list by state" "$(sed 's/ .*//' <<<"$out" | xargs)" "NAME 0123 web bad"
+run 0 list --sort -name --json
+json '[i["name"] for i in j]' "['web', 'bad', '0123']"
+run 2 list --sort colour
+is "no such key" "$err" "imgstore: list: cannot sort by \"colour\": it is name, state, progress, \
+size, created or updated; -KEY reverses it"
+run 2 status web --sort name
 run 0 list --json
 json '[(i["name"], i["error"]) for i in j]' \
     "[('0123', None), ('bad', 'http-status: 404 \"no\"'), ('web', None)]"
@@ -192,6 +200,38 @@ mv "$dir/way" "$tree/images/way"
 (sleep 0.3 && mv "$tree" "$dir/gone") &
 run 3 wait way
 wait
+
+# --- import, as far as a plain folder can: what is written, and what is not taken
+fresh
+mkdir "$tree/import"
+echo archive >"$dir/file"
+run 0 import web "$dir/file"
+is "import" "$(cat "$tree/import/web")$out$err" archive
+printf archive | "$client" --mount "$tree" import other -
+is "import of standard input" "$?$(cat "$tree/import/other")" 0archive
+run 2 import web "$dir/nothere"
+run 2 import web "$dir"
+run 2 import a/b "$dir/file"
+run 2 import web
+ln -sf /dev/full "$tree/import/web"
+printf '%s\n' 'T import/web ENOSPC "" no room for it' >"$tree/ctl/error_log"
+run 5 import web "$dir/file"
+is "the reason" "$err" "imgstore: web: full: no room for it"
+
+# --- export
+mkdir "$tree/export" "$dir/to"
+echo tar >"$tree/export/web.tar"
+run 0 export web "$dir/to/web.tar"
+is "export" "$(cat "$dir/to/web.tar")$out$err$(ls "$dir/to")" tarweb.tar
+run 0 export web -
+is "export to standard output" "$out" tar
+run 4 export other
+run 2 export web@
+run 5 export web "$dir/to"
+image other STORED stored
+run 5 export other
+is "not active" "$err" "imgstore: other: it is STORED, and only what is ACTIVE can be exported; \
+imgstore activate other"
 
 [ "$failed" -eq 0 ] && echo "all as it should be"
 exit $((failed > 0))
