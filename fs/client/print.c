@@ -32,11 +32,6 @@ struct row {
     const char *cell[COLUMNS];
 };
 
-static const char *or_dash(const struct text *t)
-{
-    return t->len > 0 ? t->data : "-";
-}
-
 /* "29360128" → "28.0M"; what is no number stays as it is. */
 static void human_bytes(const char *bytes, char *out, size_t max)
 {
