@@ -93,9 +93,10 @@ const char *human_age(int64_t ms, char out[static HUMAN_MAX])
 int64_t human_time(const char *rfc3339)
 {
     struct tm tm = {0};
-    int ms = 0;
     const char *rest = strptime(rfc3339, "%Y-%m-%dT%H:%M:%S", &tm);
-    if (!rest || sscanf(rest, ".%3dZ", &ms) < 0)
+    char *end;
+    if (!rest || *rest != '.')
         return 0;
-    return (int64_t)timegm(&tm) * 1000 + ms;
+    long ms = strtol(rest + 1, &end, 10);
+    return end == rest + 4 && strcmp(end, "Z") == 0 ? (int64_t)timegm(&tm) * 1000 + ms : 0;
 }

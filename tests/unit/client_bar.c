@@ -71,6 +71,8 @@ Test(human, times)
     cr_assert_eq(human_time("1970-01-02T00:00:01.250Z"), 86401250);
     cr_assert_eq(human_time("-"), 0);
     cr_assert_eq(human_time(""), 0);
+    cr_assert_eq(human_time("2026-01-02T03:04:05Z"), 0);
+    cr_assert_eq(human_time("2026-01-02T03:04:05.6Z"), 0);
 }
 
 Test(meter, tells_the_rate_of_the_last_seconds)
