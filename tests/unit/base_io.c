@@ -269,6 +269,43 @@ static void bind_out_at(const char *name)
     cr_assert_eq(mount(from, to, NULL, MS_BIND, NULL), 0);
 }
 
+/* As the user who owns it all: root is kept out of nothing. */
+Test(io, directories_that_their_owner_has_closed_are_removed)
+{
+    const char *const dirs[] = {"t", "t/a", "t/a/b", "t/a/b/c", "t/d"};
+    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
+        cr_assert_eq(mkdirat(top, dirs[i], 0700), 0);
+    make_file(top, "t/a/b/c/file", "x");
+    make_file(top, "t/a/file", "x");
+    make_file(top, "t/d/file", "x");
+    if (geteuid() == 0) {
+        for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
+            cr_assert_eq(fchownat(top, dirs[i], 65534, 65534, 0), 0);
+        cr_assert_eq(fchown(top, 65534, 65534), 0);
+        cr_assert_eq(seteuid(65534), 0);
+    }
+    const mode_t modes[] = {0555, 0000, 0300, 0100, 0444};
+    for (size_t i = sizeof dirs / sizeof *dirs; i-- > 0;)
+        cr_assert_eq(fchmodat(top, dirs[i], modes[i], 0), 0);
+    cr_assert_eq(io_remove_tree(top, "t"), 0);
+    cr_assert_not(exists(top, "t"));
+    (void)seteuid(0);
+}
+
+/* What is another's stays closed. */
+Test(io, a_directory_of_someone_else_is_not_opened)
+{
+    if (geteuid() != 0)
+        cr_skip_test("needs root");
+    cr_assert_eq(mkdirat(top, "t", 0755), 0);
+    make_file(top, "t/file", "x");
+    cr_assert_eq(fchown(top, 65534, 65534), 0);
+    cr_assert_eq(seteuid(65534), 0);
+    cr_assert_eq(io_remove_tree(top, "t"), -EACCES);
+    cr_assert_eq(seteuid(0), 0);
+    cr_assert(exists(top, "t/file"));
+}
+
 static void check_mount_is_kept(const char *tree, const char *point)
 {
     char path[256];
