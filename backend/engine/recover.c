@@ -37,8 +37,11 @@ static void see_mount(void *ctx, const char *name)
     struct image *image = registry_named(e->registry, name);
     uint64_t number = paths_snapshot_number(name);
     struct snap *snap = snaps_get(e->snaps, number);
+    const struct snapshot_backend *backend = e->settings.snapshot;
     if (number >= e->next_snap) /* one whose layer was kept aside while it was in use */
         e->next_snap = number + 1;
+    if (backend->dead && backend->dead(&e->paths, name)) /* it is mounted anew */
+        return;
     if (image)
         image->mounted = true;
     if (snap)

@@ -1,8 +1,8 @@
 #include "stages/snapshot/holder.h"
 
 #include "base/cleanup.h"
-#include "base/wire.h"
 #include "stages/snapshot/mountinfo.h"
+#include "stages/snapshot/processes.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,53 +17,6 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
-
-/* Calls each with every process until it returns true. */
-static bool each_process(bool (*each)(void *ctx, pid_t pid), void *ctx)
-{
-    DIR *proc CLEANUP_CLOSEDIR = opendir("/proc");
-    for (struct dirent *e; proc && (e = readdir(proc));) {
-        char *end;
-        long pid = strtol(e->d_name, &end, 10);
-        if (pid > 0 && !*end && each(ctx, (pid_t)pid))
-            return true;
-    }
-    return false;
-}
-
-#define COMM_MAX 64
-
-static void name_of(pid_t pid, char comm[static COMM_MAX])
-{
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
-    FILE *f CLEANUP_FCLOSE = fopen(path, "re");
-    strcpy(comm, "?");
-    if (f && fgets(comm, COMM_MAX, f))
-        comm[strcspn(comm, "\n")] = '\0';
-}
-
-static void describe(pid_t pid, char *out, size_t size)
-{
-    char comm[COMM_MAX];
-    name_of(pid, comm);
-    snprintf(out, size, "pid %d (%s)", (int)pid, comm);
-}
-
-/* Anyone may bear a helper's name; ours are children of ours. */
-static bool is_helper(pid_t pid)
-{
-    char path[64], stat[256] = "", state;
-    int parent = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *f CLEANUP_FCLOSE = fopen(path, "re");
-    if (!f || !fgets(stat, sizeof stat, f))
-        return false;
-    const char *comm = strchr(stat, '('), *end = strrchr(stat, ')');
-    return comm && end && sscanf(end, ") %c %d", &state, &parent) == 2 && parent == getpid() &&
-           (size_t)(end - comm - 1) == strlen(WIRE_HELPER_NAME) &&
-           strncmp(comm + 1, WIRE_HELPER_NAME, strlen(WIRE_HELPER_NAME)) == 0;
-}
 
 struct user {
     uint64_t mount;
@@ -87,11 +40,11 @@ static bool uses(void *ctx, pid_t pid)
                                            {"exe", "runs a program from there"}};
     struct user *u = ctx;
     for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
-        char path[64], who[128];
+        char path[64], who[PROCESSES_TEXT_MAX];
         uint64_t mount;
         snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, links[i][0]);
         if (mount_of(path, &mount) && mount == u->mount) {
-            describe(pid, who, sizeof who);
+            processes_describe(pid, who);
             snprintf(u->why, HOLDER_TEXT_MAX, "%s %s", who, links[i][1]);
             return true;
         }
@@ -115,15 +68,47 @@ static bool lies_inside(void *ctx, const struct mountinfo *m)
     return true;
 }
 
-void holder_of_mount(const char *point, char why[static HOLDER_TEXT_MAX])
+/* What is open there, but for mere mappings of files. */
+static bool has_open(struct user *u, pid_t pid)
+{
+    char path[64 + NAME_MAX], who[PROCESSES_TEXT_MAX];
+    uint64_t mount;
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    DIR *fds CLEANUP_CLOSEDIR = opendir(path);
+    for (struct dirent *e; fds && (e = readdir(fds));) {
+        snprintf(path, sizeof path, "/proc/%d/fd/%s", (int)pid, e->d_name);
+        if (e->d_name[0] != '.' && mount_of(path, &mount) && mount == u->mount) {
+            processes_describe(pid, who);
+            snprintf(u->why, HOLDER_TEXT_MAX, "%s has a file open there", who);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool uses_or_has_open(void *ctx, pid_t pid)
+{
+    return uses(ctx, pid) || has_open(ctx, pid);
+}
+
+static bool find_in_mount(const char *point, bool (*in_there)(void *ctx, pid_t pid),
+                          char why[static HOLDER_TEXT_MAX])
 {
     struct user u = {.why = why};
     struct inside in = {.point = point, .why = why};
-    if (mountinfo_each("/proc/self/mountinfo", lies_inside, &in) == 1)
-        return;
-    if (mount_of(point, &u.mount) && each_process(uses, &u))
-        return;
-    snprintf(why, HOLDER_TEXT_MAX, "a process has its current directory or an open file there");
+    return mountinfo_each("/proc/self/mountinfo", lies_inside, &in) == 1 ||
+           (mount_of(point, &u.mount) && processes_each(in_there, &u));
+}
+
+bool holder_in_mount(const char *point, char why[static HOLDER_TEXT_MAX])
+{
+    return find_in_mount(point, uses_or_has_open, why);
+}
+
+void holder_of_mount(const char *point, char why[static HOLDER_TEXT_MAX])
+{
+    if (!find_in_mount(point, uses, why))
+        snprintf(why, HOLDER_TEXT_MAX, "a process has its current directory or an open file there");
 }
 
 /* `spelt` is how the option spells it: the path, or where super_spell() could not, a descriptor. */
@@ -135,14 +120,11 @@ static bool is_upper(const char *options, const char *upper, bool *spelt)
     return o && strncmp(o += 10, upper, n) == 0 && (o[n] == ',' || !o[n]);
 }
 
-#define NAMESPACES_MAX 64 /* that are remembered; others are read once a process */
-
 struct search {
     struct holder *holder;
     const char *upper;
     bool certain; /* of the mount that was seen last */
-    ino_t seen[NAMESPACES_MAX];
-    size_t count;
+    struct processes_seen seen;
 };
 
 /* The superblock's number alone is not certain: once that one is gone the kernel gives it to the
@@ -162,38 +144,22 @@ static bool is_held(void *ctx, const struct mountinfo *m)
     return snprintf(h->point, sizeof h->point, "%s", m->point) < (int)sizeof h->point;
 }
 
-/* One look at a mount table is enough, however many processes share it: there may be thousands. */
-static bool is_new(struct search *s, pid_t pid)
-{
-    char path[64];
-    struct stat st;
-    snprintf(path, sizeof path, "/proc/%d/ns/mnt", (int)pid);
-    if (stat(path, &st) < 0)
-        return true;
-    for (size_t i = 0; i < s->count; i++)
-        if (s->seen[i] == st.st_ino)
-            return false;
-    if (s->count < NAMESPACES_MAX)
-        s->seen[s->count++] = st.st_ino;
-    return true;
-}
-
 static bool holds(void *ctx, pid_t pid)
 {
     struct search *s = ctx;
     struct holder *h = s->holder;
-    char path[64], who[128];
+    char path[64], who[PROCESSES_TEXT_MAX];
     snprintf(path, sizeof path, "/proc/%d/mountinfo", (int)pid);
-    if (is_helper(pid)) {
+    if (processes_is_helper(pid)) {
         h->passing = true;
         return false;
     }
-    if (!is_new(s, pid) || mountinfo_each(path, is_held, s) != 1)
+    if (!processes_is_new(&s->seen, pid) || mountinfo_each(path, is_held, s) != 1)
         return false;
     h->lender = pid;
     if (!s->certain)
         return false;
-    describe(pid, who, sizeof who);
+    processes_describe(pid, who);
     h->pid = pid;
     snprintf(h->who, sizeof h->who, "%s sees it at %.300s", who, h->point);
     return true;
@@ -204,7 +170,7 @@ void holder_find(struct holder *h, const char *upper)
     struct search s = {.holder = h, .upper = upper};
     h->pid = h->lender = 0;
     h->passing = false;
-    if (!holds(&s, getpid()) && !each_process(holds, &s))
+    if (!holds(&s, getpid()) && !processes_each(holds, &s))
         snprintf(h->who, sizeof h->who, "no process that can be seen has it mounted");
 }
 

@@ -13,6 +13,8 @@
 /* Why the mount at `point` cannot be unmounted, as a clause: "pid 12 (bash) has its current
  * directory there". */
 void holder_of_mount(const char *point, char why[static HOLDER_TEXT_MAX]);
+/* Is anyone seen in there? Who can unmount asks the kernel, which sees all. */
+bool holder_in_mount(const char *point, char why[static HOLDER_TEXT_MAX]);
 
 /* Looks for the overlay over `upper` (its path) in every mount namespace, this one first, but for
  * those of unpacking helpers: such a one begins as a copy of all mounts and lets go of them in its

@@ -9,6 +9,16 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+/* The number behind " shared:" in " shared:12 master:3". */
+int mountinfo_group(const struct mountinfo *m, const char *tag)
+{
+    size_t n = strlen(tag);
+    for (const char *p = m->tags; p && *p; p = strchr(p + 1, ' '))
+        if (strncmp(p + 1, tag, n) == 0 && p[n + 1] == ':')
+            return atoi(p + n + 2);
+    return 0;
+}
+
 static bool is_octal(char c)
 {
     return c >= '0' && c <= '7';
@@ -35,13 +45,13 @@ static bool parse(char *line, struct mountinfo *m)
     unsigned major, minor;
     char *rest = line;
     line[strcspn(line, "\n")] = '\0';
-    strsep(&rest, " ");
-    strsep(&rest, " ");
+    char *id = strsep(&rest, " "), *parent = strsep(&rest, " ");
     char *dev = strsep(&rest, " ");
     char *root = strsep(&rest, " "), *point = strsep(&rest, " ");
     char *tail = rest ? strstr(rest, " - ") : NULL;
     if (!tail || sscanf(dev, "%u:%u", &major, &minor) != 2)
         return false;
+    *tail = '\0';
     tail += 3;
     char *type = strsep(&tail, " "), *source = strsep(&tail, " ");
     if (!tail)
@@ -50,9 +60,12 @@ static bool parse(char *line, struct mountinfo *m)
     unescape(point);
     unescape(source);
     unescape(tail);
-    *m = (struct mountinfo){.dev = makedev(major, minor),
+    *m = (struct mountinfo){.id = atoi(id),
+                            .parent = atoi(parent),
+                            .dev = makedev(major, minor),
                             .root = root,
                             .point = point,
+                            .tags = strpbrk(rest, " "),
                             .type = type,
                             .source = source,
                             .options = tail};

@@ -9,13 +9,18 @@
 
 /* Valid during the call it is handed to; escapes are undone. */
 struct mountinfo {
+    int id, parent;      /* the mount's, and that of the one it is mounted on */
     dev_t dev;           /* of the superblock */
     const char *root;    /* what of that superblock is mounted */
     const char *point;   /* where, below the reader's root directory */
+    const char *tags;    /* for mountinfo_group(); NULL: none */
     const char *type;    /* the file system's */
     const char *source;  /* what `mount` shows first */
     const char *options; /* the superblock's */
 };
+
+/* The peer group that it is of ("shared"), or that it follows ("master"); 0: none. */
+int mountinfo_group(const struct mountinfo *m, const char *tag);
 
 /* Calls each with every mount, in the order of the file, until it returns true. Returns 1 if it
  * did, 0 at the end of the file, or -errno. */

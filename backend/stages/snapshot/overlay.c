@@ -274,6 +274,8 @@ static int overlay_probe(struct paths *p, struct err *err)
 {
     struct err why = {0};
     int r = paths_probe(p->overlays, "overlays", try_overlay, p, &why);
+    if (r == -EPERM && geteuid() != 0) /* no news to who is no root, and he may have other ways */
+        return err_set(err, why.code, EPERM, "mounting needs CAP_SYS_ADMIN");
     return r < 0 ? err_set(err, why.code, -r, "%s; %s", why.text, advice(-r)) : 0;
 }
 

@@ -1,6 +1,7 @@
 #include "stages/snapshot/snapshot.h"
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "stages/snapshot/mountinfo.h"
 
@@ -14,6 +15,7 @@
 /* In order of preference. */
 static const struct snapshot_backend *const backends[] = {
     &snapshot_overlay,
+    &snapshot_fuse_overlayfs,
 };
 
 const struct snapshot_backend *snapshot_choose(struct paths *paths, struct err *err)
@@ -21,8 +23,13 @@ const struct snapshot_backend *snapshot_choose(struct paths *paths, struct err *
     struct err all = {0};
     for (size_t i = 0; i < ARRAY_SIZE(backends); i++) {
         struct err one = {0};
-        if (backends[i]->probe(paths, &one) == 0)
+        if (backends[i]->without_root && geteuid() == 0)
+            continue;
+        if (backends[i]->probe(paths, &one) == 0) {
+            if (*all.text)
+                log_info(NULL, "writable layers: %s, because %s", backends[i]->name, all.text);
             return backends[i];
+        }
         size_t len = strlen(all.text);
         snprintf(all.text + len, sizeof all.text - len, "%s%s: %s", len ? "; " : "",
                  backends[i]->name, one.text);

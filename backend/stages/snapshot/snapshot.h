@@ -15,6 +15,7 @@
 
 struct snapshot_backend {
     const char *name;
+    bool without_root; /* made for ordinary users: root is not offered it */
     /* 0 if this backend can serve from that store; else a negative errno, and err says why not and
      * what would help. Really tries; leaves nothing behind. Called once, at start. */
     int (*probe)(struct paths *paths, struct err *err);
@@ -33,9 +34,11 @@ struct snapshot_backend {
                    enum policy policy, struct err *err);
     /* Is active/<name> this store's live mount? Cheap: two system calls. */
     bool (*mounted)(const struct paths *paths, const char *name);
+    /* Is something mounted there that nobody serves any more? NULL where that cannot be. Cheap. */
+    bool (*dead)(const struct paths *paths, const char *name);
 };
 
-extern const struct snapshot_backend snapshot_overlay;
+extern const struct snapshot_backend snapshot_overlay, snapshot_fuse_overlayfs;
 
 /* The first backend that can serve here; NULL, and err says why none can. */
 const struct snapshot_backend *snapshot_choose(struct paths *paths, struct err *err);

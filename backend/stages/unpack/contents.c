@@ -79,18 +79,27 @@ static int copy_extents(int data, off_t begin, off_t end, int out, int cancel_fd
     return 0;
 }
 
+static int lengthen(int out, uint64_t size)
+{
+    struct stat st;
+    if (fstat(out, &st) < 0)
+        return -errno;
+    return st.st_size < (off_t)size && ftruncate(out, (off_t)size) < 0 ? -errno : 0;
+}
+
 int contents_copy(int data, uint64_t offset, uint64_t size, int out, int cancel_fd)
 {
     int64_t end;
-    struct stat st;
     if (__builtin_add_overflow(offset, size, &end))
         return -EOVERFLOW;
     if (size == 0)
         return 0;
     int r = offset ? copy_extents(data, (off_t)offset, end, out, cancel_fd) : 0;
-    if (r < 0)
-        return r;
-    if (fstat(out, &st) < 0)
-        return -errno;
-    return st.st_size < (off_t)size && ftruncate(out, (off_t)size) < 0 ? -errno : 0;
+    return r < 0 ? r : lengthen(out, size);
+}
+
+int contents_copy_file(int from, uint64_t size, int out, int cancel_fd)
+{
+    int r = copy_extents(from, 0, (off_t)size, out, cancel_fd);
+    return r < 0 ? r : lengthen(out, size);
 }

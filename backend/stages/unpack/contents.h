@@ -11,4 +11,7 @@
  * once cancel_fd (-1: none) is readable, or another negative errno. */
 int contents_copy(int data, uint64_t offset, uint64_t size, int out, int cancel_fd);
 
+/* The same of a whole file of that size. */
+int contents_copy_file(int from, uint64_t size, int out, int cancel_fd);
+
 #endif

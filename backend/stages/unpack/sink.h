@@ -18,6 +18,7 @@ struct sink_place {
     int data;      /* the data file part/data, for reading and writing, at positions of our own:
                       the helper writes it through another open file */
     int cancel_fd; /* -1: none */
+    int64_t max_total_size; /* of what a sink copies of itself, too */
 };
 
 #define SINK_DATA   "data"   /* the data file's name in part: the sink's to remove or to keep */

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "stages/unpack/beneath.h"
 #include "stages/unpack/contents.h"
+#include "stages/unpack/link_copy.h"
 #include "stages/unpack/spill.h"
 
 #include <errno.h>
@@ -25,6 +26,7 @@ struct sink_dir {
     struct sink_place place;
     int root; /* rootfs/ */
     bool is_root;
+    int64_t copies_left;       /* bytes that may still be copied in place of hard links */
     struct beneath at, target; /* parents of what is made, and of what hard links name */
     struct spill xattrs;
     int64_t copied, punched; /* ends of ranges in the data file */
@@ -48,9 +50,31 @@ static int refuse(struct err *err, int num, const char *what, const char *path)
                    entry_shown(path, strlen(path), shown));
 }
 
+/* What fuse-overlayfs keeps its books with, which lies on top where we are not root. */
+#define BOOKS_XATTR "user.fuseoverlayfs."
+#define BOOKS_NAME  ".wh."
+
+static bool is_of_books(const struct entry_xattr *x)
+{
+    return geteuid() != 0 && x->name_len >= strlen(BOOKS_XATTR) &&
+           memcmp(x->name, BOOKS_XATTR, strlen(BOOKS_XATTR)) == 0;
+}
+
+static int refuse_books(const char *name, const char *path, struct err *err)
+{
+    char shown[ENTRY_SHOWN_MAX];
+    if (geteuid() == 0 || strncmp(name, BOOKS_NAME, strlen(BOOKS_NAME)) != 0)
+        return 0;
+    return err_set(err, ERR_UNSUPPORTED_FORMAT, EINVAL,
+                   "\"%s\": fuse-overlayfs takes names with " BOOKS_NAME " for deletions: without "
+                   "root no image can hold one",
+                   entry_shown(path, strlen(path), shown));
+}
+
 static int dir_probe(struct paths *paths, char how[static SINK_HOW_MAX], struct err *err)
 {
-    snprintf(how, SINK_HOW_MAX, "directories");
+    snprintf(how, SINK_HOW_MAX, "directories%s",
+             geteuid() == 0 ? "" : ", whose files are all yours: owners are root's to give");
     int fd CLEANUP_CLOSE = beneath_open(paths->images, "", O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
         return err_sys(err, -fd, "the directory sink needs openat2 (Linux 5.6)");
@@ -94,6 +118,7 @@ static int dir_open(const struct sink_place *place, void **sink, struct err *err
         .place = *place,
         .root = root,
         .is_root = geteuid() == 0,
+        .copies_left = place->max_total_size,
         .at = BENEATH_INIT(root),
         .target = BENEATH_INIT(root),
         .xattrs = SPILL_INIT,
@@ -108,6 +133,9 @@ static int make_dir(struct sink_dir *s, const char *path, const char *xattrs, si
 {
     const char *name;
     int at = beneath_parent(&s->at, path, &name);
+    int r = refuse_books(name, path, err);
+    if (r < 0)
+        return r;
     if (at < 0 || mkdirat(at, name, 0700) < 0)
         return fail(err, at < 0 ? -at : errno, "make directory", path);
     return spill_add(&s->xattrs, s->place.part, path, xattrs, xattrs_len, err);
@@ -153,7 +181,7 @@ static int set_xattrs(int fd, const char *path, const char *xattrs, size_t len)
     struct entry_xattr x;
     int r = 0;
     while (r == 0 && entry_xattr_next(&xattrs, &len, &x) > 0)
-        r = set_xattr(fd, path, &x);
+        r = is_of_books(&x) ? 0 : set_xattr(fd, path, &x);
     return r;
 }
 
@@ -241,9 +269,17 @@ static int make_link(struct sink_dir *s, int at, const char *name, const struct 
 {
     const char *target_name;
     int target = beneath_parent(&s->target, e->target, &target_name);
-    if (target < 0 || linkat(target, target_name, at, name, 0) < 0)
-        return fail(err, target < 0 ? -target : errno, "make hard link", e->path);
-    return 0;
+    int r = target;
+    if (target >= 0 && s->is_root)
+        r = linkat(target, target_name, at, name, 0) < 0 ? -errno : 0;
+    else if (target >= 0)
+        r = link_copy(target, target_name, at, name, &s->copies_left, s->place.cancel_fd);
+    if (r == -EFBIG)
+        return err_set(err, ERR_TOO_LARGE_TOTAL, EFBIG,
+                       "without root hard links become copies: these have more than %lld bytes "
+                       "together; -o max_total_size=SIZE allows more",
+                       (long long)s->place.max_total_size);
+    return r < 0 ? fail(err, -r, "make hard link", e->path) : 0;
 }
 
 static int make_symlink(struct sink_dir *s, int at, const char *name, const struct entry *e,
@@ -274,6 +310,9 @@ static int dir_entry(void *sink, const struct entry *e, const struct namespace_p
     int at = beneath_parent(&s->at, e->path, &name);
     if (at < 0)
         return fail(err, -at, "reach the directory of", e->path);
+    int r = refuse_books(name, e->path, err);
+    if (r < 0)
+        return r;
     switch (e->type) {
     case WIRE_FILE:
         return make_file(s, at, name, e, err);

@@ -101,7 +101,8 @@ static int check_space(struct unpack *u, struct err *err)
 
 static int begin_sink(struct unpack *u, struct err *err)
 {
-    struct sink_place place = {u->part, u->data, u->job->cancel_fd};
+    struct sink_place place = {u->part, u->data, u->job->cancel_fd,
+                               u->job->settings->limits.max_total_size};
     u->names = namespace_new();
     if (!u->names)
         return err_set(err, ERR_INTERNAL, ENOMEM, "no memory for the names of the image");
