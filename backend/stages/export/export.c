@@ -24,7 +24,8 @@ static int check(int fd, struct err *err)
     struct statx stx;
     if (fstatfs(fd, &fs) < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx) < 0)
         return err_sys(err, errno, "cannot look at the mount");
-    if (fs.f_type != OVERLAYFS_SUPER_MAGIC || !(stx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+    if ((fs.f_type != OVERLAYFS_SUPER_MAGIC && fs.f_type != FUSE_SUPER_MAGIC) ||
+        !(stx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
         return err_set(err, ERR_IO, ENODEV, "it is not mounted");
     return 0;
 }
@@ -38,6 +39,8 @@ static int copy(int mount, struct err *err)
                               .attr_clr = MOUNT_ATTR__ATIME};
     int fd CLEANUP_CLOSE =
         open_tree(mount, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (fd < 0 && errno == EPERM) /* to who is not root: the mount itself, whose files are his */
+        return openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0)
         return err_sys(err, errno, "cannot copy the mount");
     return steal_fd(fd);
