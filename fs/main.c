@@ -3,6 +3,7 @@
 #include "fs/events.h"
 #include "fs/log_to.h"
 #include "fs/loop.h"
+#include "fs/mount_help.h"
 #include "fs/ops.h"
 #include "fs/options.h"
 #include "fs/tree.h"
@@ -14,7 +15,6 @@
 #include <grp.h>
 #include <linux/magic.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -112,16 +112,19 @@ static int detach_stale(const char *mountpoint, struct err *err)
     if (errno != ENOTCONN)
         return err_set(err, ERR_INTERNAL, errno, "mount point %s: %s", mountpoint, strerror(errno));
     log_info(NULL, "detaching a stale mount at %s", mountpoint);
-    if (umount2(mountpoint, MNT_DETACH) < 0)
-        return err_sys(err, errno, "cannot detach the stale mount at %s", mountpoint);
-    return detach_stale(mountpoint, err);
+    int r = mount_help_detach(mountpoint, err);
+    return r < 0 ? r : detach_stale(mountpoint, err);
 }
 
+/* The kernel lets root do what he likes, and leaves it to us to refuse what makes no sense. An
+ * ordinary user's own tree, which is closed to all others, is his in the same way: else he could
+ * not remove an image by rmdir, nor could inotify events be made. */
 static int make_session(struct program *p, struct err *err)
 {
     char options[128];
-    snprintf(options, sizeof options, "fsname=imgstorefs,subtype=imgstorefs,default_permissions%s",
-             p->options.allow_other ? ",allow_other" : "");
+    bool others = p->options.allow_other;
+    snprintf(options, sizeof options, "fsname=imgstorefs,subtype=imgstorefs%s%s",
+             others || geteuid() == 0 ? ",default_permissions" : "", others ? ",allow_other" : "");
     char *argv[] = {(char *)"imgstorefs", (char *)"-o", options,
                     p->options.debug ? (char *)"-d" : NULL, NULL};
     struct fuse_args args = FUSE_ARGS_INIT(p->options.debug ? 4 : 3, argv);
@@ -132,14 +135,6 @@ static int make_session(struct program *p, struct err *err)
                : err_set(err, ERR_INTERNAL, EINVAL, "FUSE refuses its options, or has no memory");
 }
 
-/* A node alone is not enough: the module behind it may be missing, or a container's rules forbid
- * it. */
-static bool has_device(void)
-{
-    int fd CLEANUP_CLOSE = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-    return fd >= 0;
-}
-
 static int mount_tree(struct program *p, struct err *err)
 {
     int r = detach_stale(p->options.mountpoint, err);
@@ -148,9 +143,8 @@ static int mount_tree(struct program *p, struct err *err)
     if (!realpath(p->options.mountpoint, p->mountpoint))
         return err_sys(err, errno, "cannot resolve the mount point %s", p->options.mountpoint);
     if (fuse_session_mount(p->session, p->mountpoint) < 0)
-        return err_set(
-            err, ERR_INTERNAL, EIO, "cannot mount at %s%s", p->options.mountpoint,
-            has_device() ? "" : ": /dev/fuse is missing or closed to you; load the fuse module");
+        return err_set(err, ERR_INTERNAL, EIO, "cannot mount at %s%s", p->options.mountpoint,
+                       mount_help(p->mountpoint, p->options.allow_other));
     p->mounted = true;
     r = mounted_open(&p->mount, p->mountpoint);
     return r < 0 ? err_sys(err, -r, "cannot look at %s", p->mountpoint) : 0;
@@ -212,6 +206,16 @@ static void stop(void *ctx)
     fuse_session_exit(ctx);
 }
 
+/* Better no image than one that is called faithful and is not. */
+static int check_policy(const struct program *p, struct err *err)
+{
+    if (p->config.policy != POLICY_FAITHFUL || geteuid() == 0)
+        return 0;
+    return err_set(err, ERR_INTERNAL, EPERM,
+                   "policy=faithful: owners, devices, and trusted and security attributes are "
+                   "root's to give; without root leave it out (strict), and all files are yours");
+}
+
 /* The stores first: a second daemon must not disturb the first one's mount. */
 static int set_up(struct program *p, struct err *err)
 {
@@ -222,6 +226,8 @@ static int set_up(struct program *p, struct err *err)
     p->ops.events = events_new(p->options.keep_events);
     int r = p->ops.error_log && p->ops.events ? find_group(p, err)
                                               : err_sys(err, ENOMEM, "cannot start");
+    if (r == 0)
+        r = check_policy(p, err);
     if (r == 0)
         r = make_notify(p, err);
     if (r == 0)
