@@ -36,17 +36,16 @@ if unshare -Urm true 2>/dev/null; then
     eventually 5 grep -q sleep "/proc/$!/comm"
     stays "(pid $! (sleep) sees it at $root)"
     end_process $! KILL
-    # One that follows what happens here lets go of it.
+    # One that follows what happens here is no hindrance: it lets go of it, too.
     unshare -Urm --propagation slave sleep 100 &
     in_background $!
     eventually 5 grep -q sleep "/proc/$!/comm"
-    mount_follows()
-    {
-        grep -q "$root .*master:" "/proc/$1/mountinfo"
-    }
-    if ! mount_follows $!; then # nothing is followed: ours are private
-        stays "(pid $! (sleep) sees it at $root)"
-    fi
+    grep -q "$root .* master:" "/proc/$!/mountinfo" || fail "it does not follow"
+    succeeds write "$mnt/ctl/deactivate" 'web\n'
+    ! grep -q "$root " "/proc/$!/mountinfo" || fail "it did not follow"
+    succeeds write "$mnt/ctl/activate" 'web\n'
+    wait_state web ACTIVE
+    is "what was written" "$(cat "$mnt/images/web/rootfs/mine")" mine
     end_process $! KILL
 fi
 

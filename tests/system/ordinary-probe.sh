@@ -30,6 +30,7 @@ path=$bare refuses_to_start "$no_root fusermount3 not found in PATH: apt install
 
 # A program that says why.
 rm "$bare/fuse-overlayfs"
+# shellcheck disable=SC2016
 printf '#!/bin/sh\n[ "$1" = --version ] || { echo "no\tgood" >&2; exit 1; }\n' >"$bare/fuse-overlayfs"
 chmod 755 "$bare/fuse-overlayfs"
 path=$bare:$PATH refuses_to_start "$no_root cannot mount: no\\tgood" "$mnt"

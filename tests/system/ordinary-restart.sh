@@ -69,7 +69,7 @@ pkill_servers
 succeeds write "$mnt/ctl/deactivate" 'web\n'
 succeeds write "$mnt/ctl/activate" 'web\n'
 wait_state web ACTIVE
-eventually 20 served_anew
+is "what was written" "$(cat "$mnt/images/web/rootfs/who")" web
 
 # A start that was cut short while it tried out what it can do has left its mount.
 kill_daemon

@@ -57,6 +57,7 @@ without_times()
 }
 "$python" -SE "$here/tree.py" change "$mnt/images/all/rootfs/"
 listing "$mnt/images/all/rootfs/" >"$work/changed"
+! grep -m1 fuseoverlayfs "$work/changed" || fail "the layer's own marks are seen"
 stop_daemon
 start_daemon
 wait_state all ACTIVE

@@ -66,8 +66,10 @@ if [ -z "${IMGSTORE_TEST_NAMESPACE-}" ]; then
 fi
 unset IMGSTORE_TEST_NAMESPACE
 place=$(mktemp -d "${TMPDIR:-/tmp}/imgstorefs-user.XXXXXX")
-trap 'umount -l "$place/dev" /etc/passwd; rm -rf --one-file-system "$place"' EXIT
+trap 'umount -l "$place/dev" /etc/passwd "$place"; rm -rf --one-file-system "$place"' EXIT
 chmod 755 "$place"
+mount --bind "$place" "$place"
+mount --make-shared "$place" # as all is where systemd is at home
 open_to_user
 test=$1
 shift

@@ -170,7 +170,7 @@ static int fuse_mount(const struct paths *p, const char *name, const char *key, 
 {
     char point[PATH_MAX], lower_path[PATH_MAX], layer_path[PATH_MAX];
     active_path(point, p, name);
-    if (is_mount(point) && is_served(p, name) == -EBUSY)
+    if (fuse_mounted(p, name))
         return 0;
     if (is_mount(point))
         detach_dead(point);
@@ -213,7 +213,8 @@ static int unmount_live(const char *name, const char *path, struct err *err)
     if (r == 0 || !is_mount(path))
         return 0;
     if (say(&failed, r, MOUNTER, "unmount", said) != -EBUSY) {
-        *err = failed;
+        if (err)
+            *err = failed;
         return -failed.num;
     }
     holder_of_mount(path, why);
