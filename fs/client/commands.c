@@ -217,8 +217,8 @@ static const struct command table[] = {
      "  Images and snapshots are as they were fetched then. What is in use is not\n"
      "  reset.\n"},
     {"export", "NAME[@ID] [FILE]", "write an image or a snapshot as a tar", 1, 2, 0, export_run,
-     "  As it stands now. FILE left out, or -, is standard output; half a FILE is never\n"
-     "  left.\n"},
+     "  As it stands now. FILE left out, or -, is standard output; half a FILE is\n"
+     "  never left.\n"},
     {"import", "NAME FILE|- [--wait]", "make an image of an archive that is here", 2, 2,
      COMMAND_WAIT, import_run, "  In any format that fetch takes; - is standard input.\n"},
     {"remove", "NAME...", "remove images and their writable layers", 1, -1, 0, run_control, NULL},

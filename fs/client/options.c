@@ -25,7 +25,7 @@ static const struct option_row table[] = {
     {"mount", MOUNT, false, "DIR", 0, "the tree; else $IMGSTORE_MOUNT, else the mounted one"},
     {"json", JSON, false, NULL, 0, "print JSON"},
     {"sort", SORT, false, "KEY", COMMAND_SORT, "by which column"},
-    {"wait", WAIT, false, NULL, COMMAND_WAIT, "return once the image is ready, or has failed"},
+    {"wait", WAIT, false, NULL, COMMAND_WAIT, "return once it is ready, or has failed"},
     {"dry-run", DRY_RUN, false, NULL, COMMAND_DRY_RUN, "only say what would go"},
     {"follow", FOLLOW, true, NULL, COMMAND_FOLLOW, "go on with what happens, until Ctrl-C"},
     {"lines", LINES, true, "N", COMMAND_LINES, "the last N only"},

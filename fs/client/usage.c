@@ -52,7 +52,7 @@ static void print_all(FILE *out)
     print_options(out, NULL);
     print_special_options(out);
     fputs("\n`imgstore COMMAND --help` says more of a command.\n"
-          "\nExit codes: 0 done; 1 an image failed (wait, fetch --wait); 2 wrong use;\n"
+          "\nExit codes: 0 done; 1 an image failed (of wait and --wait); 2 wrong use;\n"
           "3 no daemon; 4 no such image; 5 refused (busy, exists, full, not permitted);\n"
           "of shell, the status of what ran there.\n",
           out);

@@ -28,7 +28,7 @@ is "mistyped" "$err" "imgstore: no command shel; did you mean shell? imgstore --
 run 2 xyzzy
 is "unknown" "$err" "imgstore: no command xyzzy; imgstore --help shows what there is"
 run 2 list --wait
-is "wrong option" "$err" $'imgstore: list takes no --wait\nUsage: imgstore list'
+is "wrong option" "$err" $'imgstore: list takes no --wait\nUsage: imgstore list [--sort KEY]'
 run 2 logs
 is "too few" "$err" "Usage: imgstore logs NAME [-f] [-n N]"
 run 2 logs web -n x
@@ -55,12 +55,12 @@ snapshot web build ACTIVE
 run 0 status web
 is "status" "$(sed '1s/;.*//' <<<"$out")" "● web - ACTIVE since 2026-01-02T03:04:03.000Z
     SHA256: $sha
-   Archive: 28.0M, tar.gz
+   Archive: 28.0 MiB, tar.gz
        URL: http://h/x
     Rootfs: /store/active/web
     Policy: strict
       Sink: erofs
-   Entries: 12, 99 unpacked, 0 left out
+   Entries: 12, 99 B unpacked, 0 left out
  Snapshots: 1 (build)
    Created: 2026-01-02T03:04:05.678Z
 
@@ -70,14 +70,14 @@ run 0 status bad
 is "what to do" "$(grep -A1 Error: <<<"$out")" "     Error: no-space: the store is full
       Next: make room (\`imgstore cleanup\`), then \`imgstore retry bad\`"
 run 0 status way
-grep -qx '  Progress: 42% of download, 12.0M of 28.0M' <<<"$out" || is "progress" "$out" "42%"
+grep -qx '  Progress: 42% of download, 12.0 MiB of 28.0 MiB' <<<"$out" || is "progress" "$out" "42%"
 LC_ALL=C run 0 status rest
 is "another locale" "${out:0:8}" "* rest -"
 run 4 status web wbe bad
 is "of three" "$(grep -c ' since ' <<<"$out")" 2
 is "mistyped" "$err" "imgstore: wbe: no such image; did you mean web?"
 run 0 status web@build
-grep -qx '   Written: 2.0K' <<<"$out" || is "snapshot" "$out" "2.0K"
+grep -qx '   Written: 2.00 KiB' <<<"$out" || is "snapshot" "$out" "2.0K"
 run 4 status web@buidl
 is "mistyped" "$err" "imgstore: web@buidl: no such snapshot; did you mean build?"
 run 0 --json status web
@@ -91,7 +91,7 @@ is "overview" "$out" "● imgstorefs 1.2.3 - healthy
     Health: ok
     Images: 3 (1 FAILED, 2 ACTIVE)
  Snapshots: 1
-      Disk: 1.0G of 4.0G free
+      Disk: 1.00 GiB of 4.00 GiB free
       Next: \`imgstore list\` shows what FAILED, \`imgstore status NAME\` why"
 printf 'a\nb\n' >"$tree/health"
 run 0 status
@@ -124,7 +124,7 @@ run 2 logs web@build
 # --- snapshots
 run 0 snapshot web
 is "snapshots" "$out" "ID     STATE       CREATED                       SIZE
-build  ACTIVE      2026-01-02T03:04:05.678Z      2.0K"
+build  ACTIVE      2026-01-02T03:04:05.678Z  2.00 KiB"
 run 0 snapshot web --json
 json '[(s["id"], s["upper_bytes"]) for s in j]' "[('build', 2048)]"
 run 0 snapshot bad
