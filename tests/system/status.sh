@@ -14,14 +14,14 @@ shows() # LINE…: whole lines of $out, as patterns
 }
 exits 0 "$IMGSTORE" status
 shows '. imgstorefs [0-9.]+ - healthy' "     Mount: $mnt" '    Health: ok' '    Images: 0' \
-    ' Snapshots: 0' '      Disk: [0-9.]+[KMGT] of [0-9.]+[KMGT] free' '      Next: .*imgstore fetch .*'
+    ' Snapshots: 0' '      Disk: [0-9.]+ [KMGT]iB of [0-9.]+ [KMGT]iB free' '      Next: .*imgstore fetch .*'
 exits 4 "$IMGSTORE" status web
 active web
 fetch "$httpd/404/x" "$(printf %064d 1)" bad
 wait_state bad FAILED
 exits 0 "$IMGSTORE" snapshot web build
 exits 0 timeout 5 "$IMGSTORE" status web
-shows "\* web - ACTIVE since $time_re; (just now|.*s ago)" "    SHA256: $(info web sha256)" \
+shows "\* web - ACTIVE since $time_re; (now|.*s ago)" "    SHA256: $(info web sha256)" \
     "       URL: $(info web url)" "    Rootfs: $(readlink "$mnt/images/web/rootfs")" \
     '   Entries: [0-9]+, .* unpacked, 0 left out' '    Policy: strict' ' Snapshots: 1 \(build\)' '' \
     "$time_re  ACTIVATING -> ACTIVE"
