@@ -40,7 +40,7 @@ def bars(columns):
     r.check("a line each", sorted(line.split()[0] for line in text.splitlines()) == sorted(names))
     for line in text.splitlines():
         r.check("it says active, and how large: " + line, "  active  " in line and "iB" in line)
-    r.check("colours", "32" in r.screen.colours)
+    r.check("colours", "1;32" in r.screen.colours)
     r.check("a green line for what is active", "\033[1;32mactive" in r.raw)
 
 
