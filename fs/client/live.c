@@ -75,6 +75,8 @@ static int add_all(struct live *live, struct err *err)
     bool none = live->n == 0;
     struct tree_names names __attribute__((cleanup(tree_free_names))) = {0};
     int r = tree_list(live->tree, &names, err);
+    if (r == 0 && names.n == live->n) /* as a rule; a search for each would take long */
+        return 0;
     for (size_t i = 0; r == 0 && i < names.n; i++)
         if ((none || !find(live, names.name[i])) && (r = add(live, names.name[i])) < 0)
             err_set(err, ERR_NONE, -r, "out of memory");
@@ -230,7 +232,8 @@ static void forget_gone(struct live *live)
         live->n = kept;
 }
 
-/* A few that nothing was told of, one after the other; and whether there is a daemon at all. */
+/* What was not told: new images, and a few of the others, one after the other; and whether there is
+ * a daemon at all. */
 static int tick(struct live *live, struct err *err)
 {
     int64_t now = text_monotonic_ms();
@@ -240,7 +243,7 @@ static int tick(struct live *live, struct err *err)
     for (size_t k = 0; k < EACH_TICK && k < live->n; k++)
         live->image[live->next++ % live->n].stale = true;
     int r = tree_look(live->tree, err);
-    return r == 0 && live->all && live->folder < 0 ? add_all(live, err) : r;
+    return r == 0 && live->all ? add_all(live, err) : r;
 }
 
 int live_look(struct live *live, struct err *err)

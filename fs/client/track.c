@@ -14,16 +14,22 @@ struct track *track_of(struct live_image *image)
     return image->more;
 }
 
-bool track_update(struct track *track, const struct image *image, int64_t now)
+unsigned track_update(struct track *track, const struct image *image, int64_t now)
 {
     struct progress p = image_progress(image);
-    bool other = strcmp(track->phase, p.phase) != 0;
-    if (other) {
+    const char *state = image_value(image, "state");
+    unsigned changes = 0;
+    if (strcmp(track->state, state) != 0) {
+        snprintf(track->state, sizeof track->state, "%s", state);
+        changes |= TRACK_STATE;
+    }
+    if (strcmp(track->phase, p.phase) != 0) {
         track->meter = (struct meter){0};
         memcpy(track->phase, p.phase, sizeof track->phase);
+        changes |= TRACK_PHASE;
     }
     meter_add(&track->meter, now, p.done);
-    return other;
+    return changes;
 }
 
 /* What is to be said of an image on which no work is done. */

@@ -7,7 +7,7 @@
 #include "fs/client/live.h"
 
 struct track {
-    char phase[16];
+    char phase[16], state[16];
     struct meter meter;
     bool was_pending; /* at any look */
 };
@@ -15,8 +15,12 @@ struct track {
 /* The track of an image, made at the first call; NULL: no memory. */
 struct track *track_of(struct live_image *image);
 
-/* Takes what the image's last reading says; true if its phase is another one now. */
-bool track_update(struct track *track, const struct image *image, int64_t now);
+enum track_change {
+    TRACK_PHASE = 1 << 0,
+    TRACK_STATE = 1 << 1, /* not always with its phase: they are read one after the other */
+};
+/* Takes what the image's last reading says; which of enum track_change are others now. */
+unsigned track_update(struct track *track, const struct image *image, int64_t now);
 
 /* Adds its line, coloured or not, and a newline. */
 void track_add(struct text *out, const struct live_image *image, int64_t now, int width,

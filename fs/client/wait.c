@@ -80,11 +80,14 @@ static void say_ready(struct waiting *w, const struct live_image *image)
     text_add(&w->above, "\n");
 }
 
+/* Of those in which there is work; the others say how it ended, and come again. */
 static void say_phase(struct waiting *w, const struct live_image *image)
 {
-    const struct track *track = image->more;
-    if (!w->screen.terminal && strcmp(track->phase, "stored") != 0) /* on its way through */
-        text_addf(&w->above, "%-*s  %s\n", w->name_width, image->name, track->phase);
+    static const char *const working[] = {"queued", "download", "unpack", "activate"};
+    const char *phase = ((const struct track *)image->more)->phase;
+    for (size_t i = 0; i < ARRAY_SIZE(working) && !w->screen.terminal; i++)
+        if (strcmp(working[i], phase) == 0)
+            text_addf(&w->above, "%-*s  %s\n", w->name_width, image->name, phase);
 }
 
 static void end_with(struct waiting *w, struct live_image *image, enum outcome outcome)
@@ -103,11 +106,11 @@ static void judge(struct waiting *w, struct live_image *image)
         end_with(w, image, outcome_of(image->error < 0 ? image->error : -ENOMEM));
         return;
     }
-    bool other = track_update(track, &image->image, text_monotonic_ms());
+    unsigned changes = track_update(track, &image->image, text_monotonic_ms());
     enum image_verdict verdict = image_verdict(&image->image);
     if (verdict == IMAGE_PENDING) {
         track->was_pending = true;
-        if (other)
+        if (changes & TRACK_PHASE)
             say_phase(w, image);
         return;
     }

@@ -49,7 +49,7 @@ static bool has_changed(struct live_image *image)
 {
     struct track *track = image->more;
     if (image->there)
-        return track_update(track, &image->image, text_monotonic_ms());
+        return track_update(track, &image->image, text_monotonic_ms()) != 0;
     bool was_there = track->phase[0] != '\0';
     *track = (struct track){0};
     return was_there;
