@@ -15,7 +15,7 @@ box=$work/box box_lower=/ box_bare='' box_init='' box_cgroup=''
 needs_box()
 {
     needs_mounts
-    needs_program unshare nsenter pivot_root findmnt systemctl journalctl systemd-analyze
+    needs_program unshare nsenter setpriv pivot_root findmnt systemctl journalctl systemd-analyze
     [ -x /lib/systemd/systemd ] || skip "needs systemd"
     cgroups=$(awk '$0 ~ / - cgroup2 / { print $5; exit }' /proc/self/mountinfo)
     [ -n "$cgroups" ] || skip "needs cgroup v2"
@@ -115,7 +115,7 @@ box_boot()
     box_mounts
     (
         echo $BASHPID >"$box_cgroup/cgroup.procs"
-        exec unshare --mount --pid --cgroup --ipc --uts --fork bash -c "$box_first" - "$box"
+        exec setpriv --pdeathsig KILL unshare --mount --pid --cgroup --ipc --uts --fork --kill-child bash -c "$box_first" - "$box"
     ) >"$work/console" 2>&1 </dev/null &
     in_background $!
     box_child=$!
