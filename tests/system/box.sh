@@ -10,6 +10,7 @@
 # whose root directory it has instead of this machine's.
 
 : "${IMGSTORE_UNITS:?the folder with the units}"
+box_sources=$(realpath "$here/../..") # at the same place, wherever that is mounted
 box=$work/box box_lower=/ box_bare='' box_init='' box_cgroup=''
 
 needs_box()
@@ -89,6 +90,8 @@ box_mounts()
     mkdir -p "$box/var/lib/imgstore" "$box/var/lib/imgstores"
     mount --bind "$work/lib" "$box/var/lib/imgstore"
     mount -t tmpfs tmpfs "$box/var/lib/imgstores"
+    mkdir -p "$box$box_sources"
+    mount --bind "$box_sources" "$box$box_sources"
 }
 
 # Process 1, in its namespaces: lets go of the machine's mounts.
