@@ -105,7 +105,7 @@ mount -t cgroup2 cgroup2 "$1/sys/fs/cgroup"
 mount --bind "$1/proc/sys" "$1/proc/sys"
 mount -o remount,bind,ro "$1/proc/sys"
 cd "$1"
-mkdir .before
+mkdir -p .before
 pivot_root . .before
 umount -l /.before
 exec env -i container=imgstorefs-test PATH="$PATH" /lib/systemd/systemd --system \
