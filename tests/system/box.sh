@@ -10,12 +10,13 @@
 # whose root directory it has instead of this machine's.
 
 : "${IMGSTORE_UNITS:?the folder with the units}"
+box_sources=$(realpath "$here/../..") # at the same place, wherever that is mounted
 box=$work/box box_lower=/ box_bare='' box_init='' box_cgroup=''
 
 needs_box()
 {
     needs_mounts
-    needs_program unshare nsenter pivot_root findmnt systemctl journalctl systemd-analyze
+    needs_program unshare nsenter setpriv pivot_root findmnt systemctl journalctl systemd-analyze
     [ -x /lib/systemd/systemd ] || skip "needs systemd"
     cgroups=$(awk '$0 ~ / - cgroup2 / { print $5; exit }' /proc/self/mountinfo)
     [ -n "$cgroups" ] || skip "needs cgroup v2"
@@ -89,6 +90,8 @@ box_mounts()
     mkdir -p "$box/var/lib/imgstore" "$box/var/lib/imgstores"
     mount --bind "$work/lib" "$box/var/lib/imgstore"
     mount -t tmpfs tmpfs "$box/var/lib/imgstores"
+    mkdir -p "$box$box_sources"
+    mount --bind "$box_sources" "$box$box_sources"
 }
 
 # Process 1, in its namespaces: lets go of the machine's mounts.
@@ -102,7 +105,7 @@ mount -t cgroup2 cgroup2 "$1/sys/fs/cgroup"
 mount --bind "$1/proc/sys" "$1/proc/sys"
 mount -o remount,bind,ro "$1/proc/sys"
 cd "$1"
-mkdir .before
+mkdir -p .before
 pivot_root . .before
 umount -l /.before
 exec env -i container=imgstorefs-test PATH="$PATH" /lib/systemd/systemd --system \
@@ -115,7 +118,7 @@ box_boot()
     box_mounts
     (
         echo $BASHPID >"$box_cgroup/cgroup.procs"
-        exec unshare --mount --pid --cgroup --ipc --uts --fork bash -c "$box_first" - "$box"
+        exec setpriv --pdeathsig KILL unshare --mount --pid --cgroup --ipc --uts --fork --kill-child bash -c "$box_first" - "$box"
     ) >"$work/console" 2>&1 </dev/null &
     in_background $!
     box_child=$!

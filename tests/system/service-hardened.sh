@@ -7,6 +7,9 @@
 needs_box
 needs_program setfattr getfattr setcap
 
+: >"$work/memory/file"
+setfattr -n user.test -v yes "$work/memory/file" 2>/dev/null || skip "needs user xattrs in memory"
+
 # Everything that an archive may hold.
 make_tree all
 t=$work/trees/all

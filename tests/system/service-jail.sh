@@ -4,7 +4,6 @@
 . "${0%/*}/functions.sh"
 . "${0%/*}/box.sh"
 needs_box
-needs_program setpriv
 
 start_httpd
 sum=$(make_image web)

@@ -4,9 +4,6 @@
 . "${0%/*}/box.sh"
 needs_box
 needs_test_points
-sources=$(realpath "$here/../..")
-mkdir -p "$box$sources"
-mount --bind "$sources" "$box$sources"
 box_boot
 in_box env -u TMPDIR PATH="$PATH" IMGSTOREFS="$bindir/imgstorefs" IMGSTORE="$bindir/imgstore" \
     IMGSTORE_HELPER="$bindir/${IMGSTORE_HELPER##*/}" bash "$here/watch-tools.sh" systemd
