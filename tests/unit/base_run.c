@@ -41,6 +41,7 @@ Test(run, what_it_says_is_cut)
 Test(run, one_that_is_not_there_is_told_from_one_that_fails)
 {
     char said[RUN_SAID_MAX], *argv[] = {(char *)"imgstorefs-no-such-program", NULL};
+    setenv("PATH", "/usr/bin:/bin", 1); /* a folder that is closed to us would be told instead */
     cr_assert_eq(run_program(argv, -1, 5000, said), -ENOENT);
 }
 

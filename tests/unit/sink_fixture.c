@@ -35,7 +35,7 @@ static struct fixture fixture_of(const struct sink_kind *kind, const char *paren
     f.data = openat(f.part, SINK_DATA, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     f.end = WIRE_BLOCK;
     f.ns = namespace_new();
-    struct sink_place place = {f.part, f.data, -1};
+    struct sink_place place = {f.part, f.data, -1, .max_total_size = INT64_MAX};
     cr_assert_eq(kind->open(&place, &f.sink, &f.err), 0, "%s", f.err.text);
     if (kind == &sink_dir)
         f.root = openat(f.part, SINK_ROOTFS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
