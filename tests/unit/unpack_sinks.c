@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #define SINKS_TEST(name)                                                                           \
     static void name(struct fixture f);                                                            \
@@ -119,11 +120,14 @@ SINKS_TEST(links)
     fixture_must(&f, entry_link(WIRE_HARDLINK, "hl", "l"));
     fixture_must(&f, fixture_file(&f, "b/h", "two", 3));
     fixture_finish(&f);
-    cr_assert_eq(fixture_status(&f, "a/f").st_ino, fixture_status(&f, "h2").st_ino);
+    if (geteuid() == 0) /* else they may be copies */
+        cr_assert_eq(fixture_status(&f, "a/f").st_ino, fixture_status(&f, "h2").st_ino);
+    cr_assert(fixture_holds(&f, "h2", "one"));
     cr_assert_neq(fixture_status(&f, "a/f").st_ino, fixture_status(&f, "b/h").st_ino);
     cr_assert(fixture_holds(&f, "a/f", "one") && fixture_holds(&f, "b/h", "two"));
     cr_assert_eq(fixture_status(&f, "hl").st_mode, S_IFLNK | 0777);
-    cr_assert_eq(fixture_status(&f, "hl").st_ino, fixture_status(&f, "l").st_ino);
+    if (geteuid() == 0)
+        cr_assert_eq(fixture_status(&f, "hl").st_ino, fixture_status(&f, "l").st_ino);
     fixture_done(&f);
 }
 
