@@ -95,6 +95,8 @@ def of_client(page, text):
         else:
             for word in sorted(words_of(arguments) - there[command]):
                 yield f"{page.file}: {command} does not take {word}, which --help says it does"
+    for command in sorted(set(there) - set(re.findall(r"^  (\w+)", listed, re.M))):
+        yield f"{page.file}: --help has no command {command}"
 
 
 # --- the recipes
