@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # What fuse-overlayfs cannot keep apart no image of an ordinary user has: files with two names become
 # two files, within max_total_size, and each keeps what is written to it; a name that stands for a
-# deletion is refused.
+# deletion is refused; and the program's own attributes, by which it would hide an image's files or
+# call them root's, setuid or devices, are left out.
 . "${0%/*}/functions.sh"
 [ -n "${IMGSTORE_TEST_USER-}" ] || skip "is run by ordinary.sh"
 start_httpd
@@ -42,3 +43,17 @@ touch "$work/trees/wh/.wh.gone"
 fetch "$httpd/ok/wh.tar" "$(pack wh tar)" wh
 failed_with wh unsupported-format
 nothing_half_done
+
+make_tree marks
+for space in fuseoverlayfs containers; do
+    setfattr -n user.$space.override_stat -v 0:0:40755 "$work/trees/marks"
+    setfattr -n user.$space.override_stat -v 0:0:4755:file "$work/trees/marks/bin/hello"
+    setfattr -n user.$space.override_stat -v 0:0:644:block-8-0 "$work/trees/marks/payload"
+    setfattr -n user.$space.opaque -v y "$work/trees/marks/bin"
+done
+tar --xattrs --format=pax -C "$work/trees/marks" -cf "$www/marks.tar" .
+fetch "$httpd/ok/marks.tar" "$(digest "$www/marks.tar")" marks
+wait_state marks ACTIVE
+same_tree marks
+is "the program" "$(stat -c '%u %a %F' "$mnt/images/marks/rootfs/bin/hello")" "$UID 755 regular file"
+is "the payload" "$(stat -c '%u %a %F' "$mnt/images/marks/rootfs/payload")" "$UID 644 regular file"

@@ -50,14 +50,18 @@ static int refuse(struct err *err, int num, const char *what, const char *path)
                    entry_shown(path, strlen(path), shown));
 }
 
-/* What fuse-overlayfs keeps its books with, which lies on top where we are not root. */
-#define BOOKS_XATTR "user.fuseoverlayfs."
-#define BOOKS_NAME  ".wh."
+/* What fuse-overlayfs keeps its books with, which lies on top where we are not root. By the second
+ * kind an image would say whose its files are, and that they are devices or setuid. */
+static const char *const books_xattrs[] = {"user.fuseoverlayfs.", "user.containers."};
+#define BOOKS_NAME ".wh."
 
 static bool is_of_books(const struct entry_xattr *x)
 {
-    return geteuid() != 0 && x->name_len >= strlen(BOOKS_XATTR) &&
-           memcmp(x->name, BOOKS_XATTR, strlen(BOOKS_XATTR)) == 0;
+    for (size_t i = 0; geteuid() != 0 && i < ARRAY_SIZE(books_xattrs); i++)
+        if (x->name_len >= strlen(books_xattrs[i]) &&
+            memcmp(x->name, books_xattrs[i], strlen(books_xattrs[i])) == 0)
+            return true;
+    return false;
 }
 
 static int refuse_books(const char *name, const char *path, struct err *err)
