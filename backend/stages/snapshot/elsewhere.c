@@ -5,15 +5,18 @@
 #include "stages/snapshot/processes.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define COPIES_MAX 16 /* of one mount in one namespace that are looked at */
+#define PLACE_MAX (2 * PATH_MAX)
 
 struct ours {
     const char *point;
     dev_t dev;
-    int id;            /* tells it from its copies: others' namespaces have no name for us */
-    int parent, group; /* the mount that it is on, and that one's peers; 0: none */
+    int id;                /* tells it from its copies: others' namespaces have no name for us */
+    int parent, group;     /* the mount that it is on, and that one's peers; 0: none */
+    char place[PLACE_MAX]; /* where on the parent's file system */
 };
 
 static bool is_at(void *ctx, const struct mountinfo *m)
@@ -27,43 +30,60 @@ static bool is_at(void *ctx, const struct mountinfo *m)
     return false;
 }
 
+/* Of what is mounted at `point`, on the parent, the place on that one's file system: it is the same
+ * in all namespaces, wherever they have that. */
+static void place_on(const struct mountinfo *parent, const char *point,
+                     char place[static PLACE_MAX])
+{
+    const char *root = strcmp(parent->root, "/") == 0 ? "" : parent->root;
+    size_t above = strcmp(parent->point, "/") == 0 ? 0 : strlen(parent->point);
+    snprintf(place, PLACE_MAX, "%s%s", root, strlen(point) > above ? point + above : "");
+}
+
 static bool is_parent(void *ctx, const struct mountinfo *m)
 {
     struct ours *o = ctx;
     if (m->id != o->parent)
         return false;
     o->group = mountinfo_group(m, "shared");
+    place_on(m, o->point, o->place);
     return true;
 }
 
-/* Of one namespace. */
-struct copies {
+/* One of its namespace's mounts. */
+struct copy {
     const struct ours *ours;
-    int parents[COPIES_MAX], count;
-    char point[PATH_MAX];
+    const struct mountinfo *mount;
 };
 
-static bool is_copy(void *ctx, const struct mountinfo *m)
+/* What happens on ours happens on its peers, and on those that follow them, at the same place. */
+static bool takes_away(void *ctx, const struct mountinfo *m)
 {
-    struct copies *c = ctx;
-    if (m->dev != c->ours->dev || m->id == c->ours->id)
+    const struct copy *c = ctx;
+    char place[PLACE_MAX];
+    int group = c->ours->group;
+    if (m->id != c->mount->parent || !group ||
+        (mountinfo_group(m, "shared") != group && mountinfo_group(m, "master") != group))
         return false;
-    snprintf(c->point, sizeof c->point, "%s", m->point);
-    c->parents[c->count++] = m->parent;
-    return c->count == COPIES_MAX;
+    place_on(m, c->mount->point, place);
+    return strcmp(place, c->ours->place) == 0;
 }
 
-/* What happens on ours happens on its peers, and on those that follow them. */
-static bool is_follower(void *ctx, const struct mountinfo *m)
+/* Of one process. */
+struct look {
+    const struct ours *ours;
+    char file[64], point[PATH_MAX];
+};
+
+static bool stays(void *ctx, const struct mountinfo *m)
 {
-    struct copies *c = ctx;
-    int group = c->ours->group;
-    if (!group || (mountinfo_group(m, "shared") != group && mountinfo_group(m, "master") != group))
+    struct look *l = ctx;
+    struct copy c = {.ours = l->ours, .mount = m};
+    if (m->dev != l->ours->dev || m->id == l->ours->id ||
+        mountinfo_each(l->file, takes_away, &c) == 1)
         return false;
-    for (int i = 0; i < c->count; i++)
-        if (c->parents[i] == m->id)
-            c->parents[i--] = c->parents[--c->count];
-    return c->count == 0;
+    snprintf(l->point, sizeof l->point, "%s", m->point);
+    return true;
 }
 
 struct search {
@@ -75,25 +95,24 @@ struct search {
 static bool keeps(void *ctx, pid_t pid)
 {
     struct search *s = ctx;
-    struct copies c = {.ours = s->ours};
-    char path[64], who[PROCESSES_TEXT_MAX];
+    struct look l = {.ours = s->ours};
+    char who[PROCESSES_TEXT_MAX];
     if (processes_is_helper(pid) || !processes_is_new(&s->seen, pid))
         return false;
-    snprintf(path, sizeof path, "/proc/%d/mountinfo", (int)pid);
-    if (mountinfo_each(path, is_copy, &c) < 0 || c.count == 0 ||
-        mountinfo_each(path, is_follower, &c) < 0 || c.count == 0)
+    snprintf(l.file, sizeof l.file, "/proc/%d/mountinfo", (int)pid);
+    if (mountinfo_each(l.file, stays, &l) != 1)
         return false;
     processes_describe(pid, who);
-    snprintf(s->why, HOLDER_TEXT_MAX, "%s sees it at %.300s", who, c.point);
+    snprintf(s->why, HOLDER_TEXT_MAX, "%s sees it at %.300s", who, l.point);
     return true;
 }
 
 bool elsewhere_kept(const char *point, char why[static HOLDER_TEXT_MAX])
 {
-    struct ours o = {.point = point};
+    char resolved[PATH_MAX]; /* as the table has it: a folder of the store may be a link */
+    struct ours o = {.point = realpath(point, resolved) ? resolved : point};
     struct search s = {.ours = &o, .why = why};
     mountinfo_each("/proc/self/mountinfo", is_at, &o);
     mountinfo_each("/proc/self/mountinfo", is_parent, &o);
-    (void)processes_is_new(&s.seen, getpid());
-    return o.dev && processes_each(keeps, &s);
+    return o.dev && (keeps(&s, getpid()) || processes_each(keeps, &s));
 }
