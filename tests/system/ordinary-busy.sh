@@ -47,7 +47,40 @@ if unshare -Urm true 2>/dev/null; then
     wait_state web ACTIVE
     is "what was written" "$(cat "$mnt/images/web/rootfs/mine")" mine
     end_process $! KILL
+    # But not of what it has mounted at another place of its own.
+    mkdir "$work/else"
+    # shellcheck disable=SC2016
+    unshare -Urm --propagation slave sh -c 'mount --bind "$1" "$2" && exec sleep 100' - "$root" "$work/else" &
+    in_background $!
+    eventually 5 grep -q sleep "/proc/$!/comm"
+    stays "(pid $! (sleep) sees it at $work/else)"
+    end_process $! KILL
+    # A folder of the store may lie elsewhere.
+    stop_daemon
+    mv "$store/active" "$work/mounts"
+    ln -s ../mounts "$store/active"
+    start_daemon
+    wait_state web ACTIVE
+    unshare -Urm --propagation private sleep 100 &
+    in_background $!
+    eventually 5 grep -q sleep "/proc/$!/comm"
+    stays "(pid $! (sleep) sees it at $work/mounts/web)"
+    end_process $! KILL
+    stop_daemon
+    rm "$store/active"
+    mv "$work/mounts" "$store/active"
+    start_daemon
+    wait_state web ACTIVE
 fi
+
+# Where it cannot be told whether it is alive, it is left as it is.
+sit_in web
+chmod 000 "$store/overlays/web"
+refused EBUSY deactivate 'web\n'
+is "what was written" "$(cat "$root/mine")" mine
+chmod 700 "$store/overlays/web"
+stays "pid $sitter (sleep)"
+stand_up
 
 # A stop that finds it in use leaves it, and the next start finds it.
 sit_in web

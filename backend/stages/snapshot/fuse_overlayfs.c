@@ -170,10 +170,12 @@ static int fuse_mount(const struct paths *p, const char *name, const char *key, 
 {
     char point[PATH_MAX], lower_path[PATH_MAX], layer_path[PATH_MAX];
     active_path(point, p, name);
-    if (fuse_mounted(p, name))
-        return 0;
-    if (is_mount(point))
+    if (is_mount(point)) {
+        int served = is_served(p, name);
+        if (served < 0) /* what may be alive is left alone */
+            return served == -EBUSY ? 0 : fail_served(name, served, err);
         detach_dead(point);
+    }
     int lower CLEANUP_CLOSE = lower_open(p, key, err);
     if (lower < 0)
         return lower;
