@@ -316,7 +316,8 @@ static int try_mount(void *ctx, int folder, struct err *err)
     r = is_served(p, PATHS_PROBE) == -EBUSY
             ? try_point(point, err)
             : err_set(err, ERR_MOUNT_FAILED, ENOTSUP, "locks tell nothing on the store's disk");
-    int gone = detach(point, false, said), ended = await_end(p, PATHS_PROBE);
+    /* Lazily: a desktop's indexer that looks at each new mount may be in there. */
+    int gone = detach(point, true, said), ended = await_end(p, PATHS_PROBE);
     if (r == 0 && gone != 0)
         return say(err, gone, MOUNTER, "unmount", said);
     return r < 0 || ended == 0 ? r : fail_served(PATHS_PROBE, ended, err);
