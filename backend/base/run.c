@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 
 extern char **environ;
@@ -58,6 +59,20 @@ static int listen_to(int report, int64_t deadline, struct text *out)
     }
 }
 
+/* One that has closed its standard error may run on. */
+static bool ends_by(pid_t pid, int64_t deadline)
+{
+    int n, fd CLEANUP_CLOSE = pidfd_open(pid, 0);
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    if (fd < 0)
+        return true;
+    do {
+        int64_t left = deadline - text_monotonic_ms();
+        n = poll(&p, 1, left < 0 ? 0 : (int)left);
+    } while (n < 0 && errno == EINTR);
+    return n != 0;
+}
+
 static int await_end(pid_t pid, bool kill_it)
 {
     int status;
@@ -100,8 +115,10 @@ int run_program(char *const argv[], int keep, int timeout_ms, char said[static R
     if (r < 0)
         return r;
     close(steal_fd(theirs));
-    int heard_all = listen_to(ours, text_monotonic_ms() + timeout_ms, &heard);
-    int status = await_end(pid, heard_all < 0);
+    int64_t deadline = text_monotonic_ms() + timeout_ms;
+    if ((r = listen_to(ours, deadline, &heard)) == 0 && !ends_by(pid, deadline))
+        r = -ETIMEDOUT;
+    int status = await_end(pid, r < 0);
     spell(&heard, said);
-    return heard_all < 0 ? heard_all : status;
+    return r < 0 ? r : status;
 }

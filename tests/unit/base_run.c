@@ -50,6 +50,7 @@ Test(run, one_that_does_not_end_is_killed)
     char said[RUN_SAID_MAX];
     int64_t begun = text_monotonic_ms();
     cr_assert_eq(shell("exec sleep 50", -1, 100, said), -ETIMEDOUT);
+    cr_assert_eq(shell("exec 2>&-; exec sleep 50", -1, 100, said), -ETIMEDOUT);
     cr_assert_lt(text_monotonic_ms() - begun, 10000);
 }
 
