@@ -66,7 +66,7 @@ if [ -z "${IMGSTORE_TEST_NAMESPACE-}" ]; then
 fi
 unset IMGSTORE_TEST_NAMESPACE
 place=$(mktemp -d "${TMPDIR:-/tmp}/imgstorefs-user.XXXXXX")
-trap 'umount -l "$place/dev" /etc/passwd "$place"; rm -rf --one-file-system "$place"' EXIT
+trap 'umount -lq "$place/dev" /etc/passwd "$place" || :; rm -rf --one-file-system "$place"' EXIT
 chmod 755 "$place"
 mount --bind "$place" "$place"
 mount --make-shared "$place" # as all is where systemd is at home
