@@ -90,7 +90,7 @@ static int open_signals(struct screen *screen)
 int screen_open(struct screen *screen, int fd, enum screen_kind kind)
 {
     *screen = (struct screen){.fd = fd, .kind = kind, .signals = -1};
-    screen->terminal = screen_is_terminal(fd);
+    screen->terminal = kind != SCREEN_NONE && screen_is_terminal(fd);
     screen->keys =
         screen->terminal && kind == SCREEN_WHOLE && tcgetattr(STDIN_FILENO, &screen->keyboard) == 0;
     screen_size(fd, &screen->width, &screen->height);

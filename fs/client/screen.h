@@ -19,6 +19,7 @@ bool screen_is_terminal(int fd);
 void screen_size(int fd, int *width, int *height);
 
 enum screen_kind {
+    SCREEN_NONE,  /* signals alone, also on a terminal */
     SCREEN_LINES, /* a few lines below what was there, redrawn in place */
     SCREEN_WHOLE, /* all of it, with keys; what was there is back at the end */
 };

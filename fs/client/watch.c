@@ -174,11 +174,11 @@ enum outcome watch_run(const struct request *request)
         return commands_fail(NULL, r, &err);
     r = live_open(&w.live, request->tree, request->argv, (size_t)request->argc, &err);
     live_watch(&w.live);
-    if (r == 0 && (r = screen_open(&w.screen, STDOUT_FILENO, SCREEN_WHOLE)) < 0)
+    enum screen_kind kind = w.json ? SCREEN_NONE : SCREEN_WHOLE;
+    if (r == 0 && (r = screen_open(&w.screen, STDOUT_FILENO, kind)) < 0)
         err_set(&err, ERR_NONE, -r, "cannot take signals: %s", strerror(-r));
     if (r == 0) {
         w.colour = colour_on(stdout);
-        w.screen.terminal = w.screen.terminal && !w.json;
         r = watch_on(&w, &sig, &err);
         screen_close(&w.screen);
     }
