@@ -55,6 +55,7 @@ static _Noreturn void first(const struct entry *entry)
     int r = 0;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     close_range(STDERR_FILENO + 1, ~0U, 0);
+    inside_forget();
     if (entry->mapped && (r = map_to_root(entry->uid, entry->gid)) < 0)
         err_set(&err, ERR_NONE, -r, "cannot be root in a user namespace: %s", strerror(-r));
     if (r == 0)

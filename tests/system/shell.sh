@@ -46,6 +46,8 @@ exits 0 "$IMGSTORE" reset web
 TERM=vt100 SECRET=1 LD_PRELOAD= in_web env
 is "environment" "$(sort <<<"$out" | tr '\n' ' ')" "HOME=/root LOGNAME=root \
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin SHELL=/bin/sh TERM=vt100 USER=root debian_chroot=web "
+SECRET=1 in_web cat /proc/1/environ
+matches "environment of the first process" "$(tr -d '\0' <<<"$out")" "(TERM=[a-z0-9-]*)?"
 in_web sh -c 'cd /proc && echo [0-9]*'
 is "processes" "$out" "1 2"
 in_web sh -c 'for n in null zero full random urandom tty; do [ -c /dev/$n ] || echo no $n; done
