@@ -82,6 +82,11 @@ matches "what to do" "$err" '.*imgstore activate web.*'
 exits 0 "$IMGSTORE" activate web
 wait_state web ACTIVE
 
+# What the caller ignores: of children it must hear all the same, a nohup(1) holds in there, too.
+exits 0 env --ignore-signal=CHLD "$IMGSTORE" shell web true
+exits 0 nohup "$IMGSTORE" shell web sh -c 'kill -HUP $$; echo goes on'
+is "under nohup" "$out" "goes on"
+
 # Others are not held, itself it is, by whom is said; a signal goes through, and all ends with it.
 active other
 sleeps()
