@@ -100,10 +100,21 @@ int screen_open(struct screen *screen, int fd, enum screen_kind kind)
     return r;
 }
 
+static void give_back_late(void *screen)
+{
+    give_back(screen);
+}
+
+void screen_guard(struct screen *screen)
+{
+    guard_begin(&screen->guard, screen->signals, give_back_late, screen);
+}
+
 void screen_close(struct screen *screen)
 {
     if (screen->signals < 0)
         return;
+    guard_end(&screen->guard);
     give_back(screen);
     close(screen->signals);
     screen->signals = -1;

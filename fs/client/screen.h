@@ -7,6 +7,7 @@
 #define CLIENT_SCREEN_H
 
 #include "base/text.h"
+#include "fs/client/guard.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -35,11 +36,16 @@ struct screen {
     int signals;  /* a signalfd */
     sigset_t before;
     struct termios keyboard;
+    struct guard guard;
 };
 
 /* 0 or -errno. A screen that is closed, or all zero with fd and signals at -1, may be closed again.
  */
 int screen_open(struct screen *screen, int fd, enum screen_kind kind);
+/* For who has nothing to take back, and asks the daemon in between: should that not answer, so that
+ * screen_wait is not called for long, a signal that ends a program does, once the screen is put
+ * back. Until screen_close the screen may not be moved. */
+void screen_guard(struct screen *screen);
 void screen_close(struct screen *screen);
 #define CLEANUP_SCREEN __attribute__((cleanup(screen_close)))
 

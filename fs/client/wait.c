@@ -227,6 +227,7 @@ enum outcome wait_for(const struct tree *tree, char *const *names, size_t n, boo
     if (r == 0 && (r = screen_open(&w.screen, STDERR_FILENO, SCREEN_LINES)) < 0)
         err_set(&err, ERR_NONE, -r, "cannot take signals: %s", strerror(-r));
     if (r == 0) {
+        screen_guard(&w.screen);
         w.name_width = longest_name(&w.live);
         w.colour = colour_on(stderr);
         wait_on(&w);

@@ -178,6 +178,7 @@ enum outcome watch_run(const struct request *request)
     if (r == 0 && (r = screen_open(&w.screen, STDOUT_FILENO, kind)) < 0)
         err_set(&err, ERR_NONE, -r, "cannot take signals: %s", strerror(-r));
     if (r == 0) {
+        screen_guard(&w.screen);
         w.colour = colour_on(stdout);
         r = watch_on(&w, &sig, &err);
         screen_close(&w.screen);

@@ -197,9 +197,27 @@ def exported():
             r.ends(2).replace("\n", ""))
 
 
+def hung():
+    """A daemon that does not answer: Ctrl-C ends it all the same, and the terminal is as it was."""
+    fetch_all()
+    daemon = int(os.environ["DAEMON_PID"])
+    watchers = run("wait", names[-1]), run("watch")
+    for r in watchers:
+        r.sees("^%s +download +" % names[-1])
+    os.kill(daemon, signal.SIGSTOP)
+    try:
+        for r in watchers:
+            r.runs_for(1.2)  # until it asks the daemon
+            r.types("\x03")
+        for r in watchers:
+            r.check("says why", "the daemon does not answer" in r.ends(130, 8))
+    finally:
+        os.kill(daemon, signal.SIGCONT)
+
+
 CASES = {"bars": bars, "one": one, "few-rows": few_rows, "interrupted": interrupted,
          "stopped": stopped, "plain": plain, "listed": listed, "watched": watched,
-         "imported": imported, "exported": exported}
+         "imported": imported, "exported": exported, "hung": hung}
 function, *columns = case.split("-at-")
 CASES[function](*map(int, columns))
 print("all as it should be")
