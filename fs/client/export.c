@@ -18,6 +18,7 @@ struct export
     const struct tree *tree;
     const char *file;           /* NULL: standard output */
     char path[2 * NAME_MAX];    /* below the root */
+    char whole[PATH_MAX];       /* the file itself, where a link leads to it */
     char beside[PATH_MAX + 16]; /* what is written, until it is whole; "" for none */
     int to;
     bool to_failed; /* it is not the image that is at fault */
@@ -54,9 +55,10 @@ static int explain_missing(const struct tree *tree, const struct target *target,
     int r = tree_read(tree, path, &state, err);
     if (r < 0)
         return r;
-    return err_set(err, ERR_NONE, EBUSY,
-                   "it is %s, and only what is ACTIVE can be exported; `imgstore activate %s`",
-                   state.data, target->name);
+    return err_set(
+        err, ERR_NONE, EBUSY,
+        "it is %s, and only what is ACTIVE can be exported; `imgstore activate %s` mounts it",
+        state.data, target->name);
 }
 
 /* What is no ordinary file: a pipe, which may wait for its reader, or a device. */
@@ -78,7 +80,10 @@ static int open_beside(struct export *out, struct err *err)
 {
     struct stat st;
     bool there = stat(out->file, &st) == 0;
-    if ((size_t)snprintf(out->beside, sizeof out->beside, "%s.XXXXXX", out->file) >= PATH_MAX) {
+    if (!realpath(out->file, out->whole))
+        snprintf(out->whole, sizeof out->whole, "%s", out->file);
+    if (strlen(out->file) >= PATH_MAX - 8 ||
+        snprintf(out->beside, sizeof out->beside, "%s.XXXXXX", out->whole) >= PATH_MAX) {
         out->beside[0] = '\0';
         return err_set(err, ERR_NONE, ENAMETOOLONG, "the file's name is too long");
     }
@@ -99,7 +104,7 @@ static int finish(struct export *out, struct err *err)
 {
     if (!out->beside[0])
         return 0;
-    if ((fsync(out->to) < 0 && errno != EINVAL) || rename(out->beside, out->file) < 0)
+    if ((fsync(out->to) < 0 && errno != EINVAL) || rename(out->beside, out->whole) < 0)
         return err_sys(err, errno, "cannot write %s", out->file);
     out->beside[0] = '\0';
     return 0;
@@ -167,8 +172,8 @@ enum outcome export_run(const struct request *request)
         out.file = file;
     else if (isatty(out.to = STDOUT_FILENO)) {
         fprintf(stderr,
-                "imgstore: %s: a tar is nothing for a terminal; name a file (imgstore export %s "
-                "%s.tar) or pipe it on\n",
+                "imgstore: %s: a tar is nothing for a terminal; name a file (`imgstore export %s "
+                "%s.tar`) or pipe it on\n",
                 what, what, what);
         return OUTCOME_USAGE;
     }

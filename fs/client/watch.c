@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "fs/client/colour.h"
 #include "fs/client/screen.h"
+#include "fs/client/target.h"
 #include "fs/client/track.h"
 
 #include <errno.h>
@@ -112,7 +113,7 @@ static void draw(struct watching *w)
     add_head(&frame, w, images, n);
     if (n == 0)
         text_add(&frame, w->screen.width > 70
-                             ? "no images; to fetch one: imgstore fetch NAME URL SHA256\n"
+                             ? "no images; `imgstore fetch NAME URL SHA256` gets one\n"
                              : "no images\n");
     else
         track_add_all(&frame, images, n, w->screen.height - 2, text_monotonic_ms(),
@@ -151,8 +152,10 @@ static int check_names(const struct request *request, struct err *err)
         int r = commands_check_name(request->argv[i], err);
         if (r == 0)
             r = image_read(request->tree, request->argv[i], &image, err);
-        if (r < 0)
+        if (r < 0) {
+            target_explain(request->tree, request->argv[i], r, err);
             return err_context(err, "%s", request->argv[i]), r;
+        }
     }
     return 0;
 }

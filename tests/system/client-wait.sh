@@ -61,7 +61,7 @@ eventually 10 grep -qx "hangs3  download" "$work/err"
 kill -TERM "$client"
 ends 143
 is "the last line" "$(tail -n1 "$work/err")" \
-    "hangs3 goes on in the background; imgstore wait hangs3"
+    'hangs3 goes on in the background; `imgstore wait hangs3`'
 is "state" "$(cat "$mnt/images/hangs3/state")" DOWNLOADING
 
 # ---- watch: a line a change
