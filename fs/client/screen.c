@@ -247,6 +247,7 @@ enum screen_event screen_wait(struct screen *screen, int fd, int ms, int *sig)
         {.fd = screen->signals, .events = POLLIN},
         {.fd = screen->keys ? STDIN_FILENO : -1, .events = POLLIN},
         {.fd = fd, .events = POLLIN},
+        {.fd = screen->terminal || screen->kind == SCREEN_LINES ? -1 : screen->fd},
     };
     enum screen_event event = SCREEN_TICK;
     if (poll(fds, ARRAY_SIZE(fds), ms) > 0) {
@@ -254,6 +255,8 @@ enum screen_event screen_wait(struct screen *screen, int fd, int ms, int *sig)
             event = on_signal(screen, sig);
         else if (fds[1].revents)
             event = on_key(screen);
+        if (event == SCREEN_TICK && fds[3].revents & POLLERR)
+            event = SCREEN_QUIT;
         if (event == SCREEN_TICK && fds[2].revents)
             event = SCREEN_NEWS;
     }

@@ -57,7 +57,7 @@ void screen_draw(struct screen *screen, const struct text *above, const struct t
 enum screen_event {
     SCREEN_TICK,  /* that long nothing has come */
     SCREEN_NEWS,  /* fd is ready, or the terminal's size is another */
-    SCREEN_QUIT,  /* the key q */
+    SCREEN_QUIT,  /* the key q; or it is a pipe, not SCREEN_LINES, that nobody reads any more */
     SCREEN_SIGNAL /* *sig: one that ends a program */
 };
 /* fd may be -1. A stop by Ctrl-Z is seen to, and all that was set is set again after it. */

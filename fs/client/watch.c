@@ -139,7 +139,7 @@ static int watch_on(struct watching *w, int *sig, struct err *err)
             return r;
         if (w->screen.terminal)
             draw(w);
-        if (!pause_or_end(w, sig))
+        if (ferror(stdout) || !pause_or_end(w, sig))
             return 0;
     }
 }
