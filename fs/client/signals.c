@@ -38,10 +38,11 @@ static int code_of(int status)
 }
 
 /* A shell that suspends itself, in a group of its own: nobody out there would know to continue it.
- * Where it is of our group, what has stopped it has stopped that. */
-static void on_stop(pid_t child)
+ * Where it is of our group, what has stopped it has stopped that; what it may not do with the
+ * terminal, it would try again for ever. */
+static void on_stop(pid_t child, int sig)
 {
-    if (getpgid(child) != getpgrp())
+    if (getpgid(child) != getpgrp() && sig != SIGTTIN && sig != SIGTTOU)
         kill(child, SIGCONT);
 }
 
@@ -52,7 +53,7 @@ static bool reap(pid_t child, int *code)
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
         if (pid == child && WIFSTOPPED(status)) {
-            on_stop(child);
+            on_stop(child, WSTOPSIG(status));
         } else if (pid == child) {
             *code = code_of(status);
             return true;

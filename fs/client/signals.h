@@ -18,8 +18,8 @@ void signals_hold(struct signals *before);
 void signals_put_back(const struct signals *before);
 
 /* Returns once that child has ended: its exit code as a shell has it. Reaps all others meanwhile,
- * and hands on what is sent to this process alone; the keys of a terminal the child gets itself. Of
- * a group of its own, it is never left stopped. */
+ * and hands on what is sent to this process alone; the keys of a terminal the child gets itself.
+ * One of a group of its own that stops itself goes on at once. */
 int signals_wait(pid_t child);
 
 #endif
