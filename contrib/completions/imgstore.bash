@@ -47,7 +47,7 @@ _imgstore()
 # Its settings are in its --help, "  name=default  (ENVIRONMENT)" each.
 _imgstorefs()
 {
-    local words
+    local words line
     _imgstore_words
     COMPREPLY=()
     case ${words[-1]} in

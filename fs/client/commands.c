@@ -48,8 +48,7 @@ int commands_check_name(const char *name, struct err *err)
 {
     if (image_name_ok(name))
         return 0;
-    return err_set(err, ERR_NONE, EINVAL,
-                   "a name is 1 to 128 of A-Z a-z 0-9 . _ - and begins with a letter or digit");
+    return err_set(err, ERR_NONE, EINVAL, "the name of an image is " IMAGE_NAME_RULE);
 }
 
 /* The control file is called what the command is. */
@@ -123,7 +122,8 @@ static enum outcome run_fetch(const struct request *request)
     if (request->options->wait)
         outcome = wait_for(request->tree, &name, 1, true, NULL);
     else if (screen_is_terminal(STDERR_FILENO))
-        fprintf(stderr, "%s  is on its way; imgstore wait %s\n", name, name);
+        fprintf(stderr, "%s  is on its way; `imgstore wait %s` returns once it is ready\n", name,
+                name);
     if (request->options->json && outcome <= OUTCOME_FAILED) {
         enum outcome shown = commands_show(request, name);
         outcome = outcome == OUTCOME_DONE ? shown : outcome;

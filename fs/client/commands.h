@@ -59,7 +59,7 @@ enum outcome commands_fail(const char *subject, int r, const struct err *err);
 /* 0, or -EINVAL: says what a name is. */
 int commands_check_name(const char *name, struct err *err);
 
-/* Prints all about one image, as `status` does. */
+/* Prints one image as JSON, as `list` has it: `status` has its snapshots and events besides. */
 enum outcome commands_show(const struct request *request, const char *name);
 
 #endif

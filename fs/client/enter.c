@@ -46,6 +46,7 @@ struct entry {
     bool mapped; /* in a user namespace of its own */
     uid_t uid;
     gid_t gid;
+    struct signals before;
 };
 
 /* The first process of the namespaces. Its end is the end of all others in there. */
@@ -55,6 +56,7 @@ static _Noreturn void first(const struct entry *entry)
     int r = 0;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     close_range(STDERR_FILENO + 1, ~0U, 0);
+    inside_forget();
     if (entry->mapped && (r = map_to_root(entry->uid, entry->gid)) < 0)
         err_set(&err, ERR_NONE, -r, "cannot be root in a user namespace: %s", strerror(-r));
     if (r == 0)
@@ -65,7 +67,7 @@ static _Noreturn void first(const struct entry *entry)
     }
     pid_t pid = fork();
     if (pid == 0) {
-        signals_as_they_were();
+        signals_put_back(&entry->before);
         inside_exec(entry->name, entry->argv);
     }
     if (pid < 0)
@@ -100,7 +102,7 @@ int enter_run(const char *rootfs, const char *name, char **argv, struct err *err
     const uint64_t flags = CLONE_NEWNS | CLONE_NEWPID;
     pid_t foreground = tcgetpgrp(STDIN_FILENO);
     fflush(stdout); /* what is buffered is said once */
-    signals_hold();
+    signals_hold(&entry.before);
     pid_t pid = clone_into(flags);
     if (pid < 0 && errno == EPERM) {
         entry.mapped = true;

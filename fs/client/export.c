@@ -4,6 +4,7 @@
 #include "fs/client/change.h"
 #include "fs/client/human.h"
 #include "fs/client/screen.h"
+#include "fs/client/target.h"
 #include "fs/client/transfer.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@ struct export
     const struct tree *tree;
     const char *file;           /* NULL: standard output */
     char path[2 * NAME_MAX];    /* below the root */
+    char whole[PATH_MAX];       /* the file itself, where a link leads to it */
     char beside[PATH_MAX + 16]; /* what is written, until it is whole; "" for none */
     int to;
     bool to_failed; /* it is not the image that is at fault */
@@ -44,48 +46,44 @@ static int write_all(struct transfer *t, struct err *err)
     return r < 0 ? change_explain(out->tree, out->path, -r, err) : 0;
 }
 
-/* A name, or NAME@ID, each a name. */
-static int check_what(const char *what, struct err *err)
-{
-    char name[NAME_MAX];
-    const char *at = strchr(what, '@');
-    size_t n = at ? (size_t)(at - what) : strlen(what);
-    if (n >= sizeof name)
-        return err_set(err, ERR_NONE, EINVAL, "the name is too long");
-    snprintf(name, sizeof name, "%.*s", (int)n, what);
-    int r = commands_check_name(name, err);
-    return r < 0 || !at ? r : commands_check_name(at + 1, err);
-}
-
 /* Why there is no such file below export/: there is no such image, or it is not mounted. */
-static int explain_missing(const struct tree *tree, const char *what, struct err *err)
+static int explain_missing(const struct tree *tree, const struct target *target, struct err *err)
 {
-    char path[2 * NAME_MAX];
+    char path[TARGET_PATH_MAX];
     struct text state CLEANUP_TEXT = {0};
-    const char *at = strchr(what, '@');
-    int n = at ? (int)(at - what) : (int)strlen(what);
-    snprintf(path, sizeof path, at ? "images/%.*s/snapshots/%s/state" : "images/%.*s/state", n,
-             what, at ? at + 1 : "");
+    target_path(target, "state", path);
     int r = tree_read(tree, path, &state, err);
     if (r < 0)
         return r;
-    return err_set(err, ERR_NONE, EBUSY,
-                   "it is %s, and only what is ACTIVE can be exported; imgstore activate %.*s",
-                   state.data, n, what);
+    return err_set(
+        err, ERR_NONE, EBUSY,
+        "it is %s, and only what is ACTIVE can be exported; `imgstore activate %s` mounts it",
+        state.data, target->name);
 }
 
-/* Where it is written until it is whole, unless it is no ordinary file (a pipe, a device). */
-static int open_target(struct export *out, struct err *err)
+/* What is no ordinary file: a pipe, which may wait for its reader, or a device. */
+static int open_special(struct export *out, struct err *err)
+{
+    struct stat st;
+    if (!out->file || stat(out->file, &st) < 0 || S_ISREG(st.st_mode))
+        return 0;
+    if (S_ISDIR(st.st_mode))
+        err_set(err, ERR_NONE, EISDIR, "%s is a directory: name a file in it", out->file);
+    else if ((out->to = open(out->file, O_WRONLY | O_CLOEXEC)) < 0)
+        err_sys(err, errno, "cannot write %s", out->file);
+    out->to_failed = out->to < 0;
+    return out->to < 0 ? -err->num : 0;
+}
+
+/* Where it is written until it is whole. */
+static int open_beside(struct export *out, struct err *err)
 {
     struct stat st;
     bool there = stat(out->file, &st) == 0;
-    if (there && S_ISDIR(st.st_mode))
-        return err_set(err, ERR_NONE, EISDIR, "%s is a directory: name a file in it", out->file);
-    if (there && !S_ISREG(st.st_mode)) {
-        out->to = open(out->file, O_WRONLY | O_CLOEXEC);
-        return out->to < 0 ? err_sys(err, errno, "cannot write %s", out->file) : 0;
-    }
-    if ((size_t)snprintf(out->beside, sizeof out->beside, "%s.XXXXXX", out->file) >= PATH_MAX) {
+    if (!realpath(out->file, out->whole))
+        snprintf(out->whole, sizeof out->whole, "%s", out->file);
+    if (strlen(out->file) >= PATH_MAX - 8 ||
+        snprintf(out->beside, sizeof out->beside, "%s.XXXXXX", out->whole) >= PATH_MAX) {
         out->beside[0] = '\0';
         return err_set(err, ERR_NONE, ENAMETOOLONG, "the file's name is too long");
     }
@@ -106,7 +104,7 @@ static int finish(struct export *out, struct err *err)
 {
     if (!out->beside[0])
         return 0;
-    if ((fsync(out->to) < 0 && errno != EINVAL) || rename(out->beside, out->file) < 0)
+    if ((fsync(out->to) < 0 && errno != EINVAL) || rename(out->beside, out->whole) < 0)
         return err_sys(err, errno, "cannot write %s", out->file);
     out->beside[0] = '\0';
     return 0;
@@ -122,7 +120,7 @@ static void say_done(const struct transfer *t, const struct export *out)
 
 static int write_whole(struct transfer *t, struct export *out, struct err *err)
 {
-    int r = out->file ? open_target(out, err) : 0;
+    int r = out->to < 0 ? open_beside(out, err) : 0;
     out->to_failed = r < 0;
     if (r == 0)
         r = transfer_go(t, err);
@@ -149,37 +147,46 @@ static int export_to(struct transfer *t, struct export *out, struct err *err)
     return r;
 }
 
+static int export_what(struct transfer *t, struct export *out, const struct target *target,
+                       struct err *err)
+{
+    snprintf(out->path, sizeof out->path, "export/%s.tar", t->name);
+    int r = tree_stat(out->tree, out->path, err);
+    if (r == -ENOENT)
+        r = explain_missing(out->tree, target, err);
+    if (r == 0 && (r = open_special(out, err)) == 0)
+        r = export_to(t, out, err);
+    return r;
+}
+
 enum outcome export_run(const struct request *request)
 {
     struct err err = {0};
+    struct target target;
     const char *what = request->argv[0], *file = request->argc > 1 ? request->argv[1] : "-";
-    struct export out = {.tree = request->tree, .to = STDOUT_FILENO};
+    struct export out = {.tree = request->tree, .to = -1};
     struct transfer t = {.name = what, .phase = "export", .run = write_all, .ctx = &out};
-    if (check_what(what, &err) < 0)
+    if (target_parse(what, &target, &err) < 0)
         return commands_fail(what, -EINVAL, &err);
-    out.file = strcmp(file, "-") == 0 ? NULL : file;
-    if (!out.file && isatty(STDOUT_FILENO)) {
+    if (strcmp(file, "-") != 0)
+        out.file = file;
+    else if (isatty(out.to = STDOUT_FILENO)) {
         fprintf(stderr,
-                "imgstore: %s: a tar is nothing for a terminal; name a file (imgstore export %s "
-                "%s.tar) or pipe it on\n",
+                "imgstore: %s: a tar is nothing for a terminal; name a file (`imgstore export %s "
+                "%s.tar`) or pipe it on\n",
                 what, what, what);
         return OUTCOME_USAGE;
     }
-    snprintf(out.path, sizeof out.path, "export/%s.tar", what);
-    int r = tree_stat(request->tree, out.path, &err);
-    if (r == -ENOENT)
-        r = explain_missing(request->tree, what, &err);
-    if (r == 0)
-        r = export_to(&t, &out, &err);
+    int r = export_what(&t, &out, &target, &err);
     if (r > 0) {
         fprintf(stderr, "imgstore: %s: broken off%s\n", what,
                 out.file ? ", nothing of it is kept" : "");
         return OUTCOME_SIGNAL + (unsigned)r;
     }
-    if (r < 0) {
-        enum outcome outcome = commands_fail(what, r, &err);
-        return out.to_failed ? OUTCOME_REFUSED : outcome;
-    }
+    if (r < 0 && out.to_failed)
+        return commands_fail(what, r, &err), OUTCOME_REFUSED;
+    if (r < 0)
+        return target_fail(request->tree, what, r, &err);
     say_done(&t, &out);
     return OUTCOME_DONE;
 }

@@ -19,6 +19,8 @@ struct image {
     struct text rootfs; /* where the link points; no data while there is none */
 };
 
+#define IMAGE_NAME_RULE "1 to 128 of A-Z a-z 0-9 . _ - and begins with a letter or digit"
+
 /* May this be an image's name? Anything else could reach other files of the tree. */
 bool image_name_ok(const char *name);
 

@@ -93,8 +93,11 @@ static void say_done(const struct transfer *t, bool waits)
     char size[HUMAN_MAX], took[HUMAN_MAX];
     if (!screen_is_terminal(STDERR_FILENO))
         return;
-    fprintf(stderr, "%s  imported  %s in %s%s%s\n", t->name, human_size(t->done, size),
-            human_duration(t->ms, took), waits ? "" : "; imgstore wait ", waits ? "" : t->name);
+    fprintf(stderr, "%s  imported  %s in %s", t->name, human_size(t->done, size),
+            human_duration(t->ms, took));
+    if (!waits)
+        fprintf(stderr, "; `imgstore wait %s` returns once it is ready", t->name);
+    fputc('\n', stderr);
 }
 
 static enum outcome go_on(const struct request *request, char *name)

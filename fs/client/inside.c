@@ -71,10 +71,29 @@ static bool find_shell(char *shell, size_t max)
     return false;
 }
 
-/* PATH is of the image, not of the host; of the terminal it is what is said of it. */
+/* Of the terminal it is what is said of it. */
+static const char *const kept[] = {"TERM", "COLORTERM", "NO_COLOR"};
+
+static bool is_kept(const char *entry)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+        size_t n = strlen(kept[i]);
+        if (strncmp(entry, kept[i], n) == 0 && entry[n] == '=')
+            return true;
+    }
+    return false;
+}
+
+void inside_forget(void)
+{
+    for (char **entry = environ; *entry; entry++)
+        if (!is_kept(*entry))
+            explicit_bzero(*entry, strlen(*entry));
+}
+
+/* PATH is of the image, not of the host. */
 static void set_environment(const char *name, const char *shell)
 {
-    static const char *const kept[] = {"TERM", "COLORTERM", "NO_COLOR"};
     char *values[ARRAY_SIZE(kept)];
     for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
         const char *value = getenv(kept[i]);

@@ -15,6 +15,10 @@ int inside_enter(const char *rootfs, const char *name, bool mapped, struct err *
  * and says on standard error what could not be. `mapped`: in a user namespace, where less can. */
 void inside_furnish(int root, const char *name, bool mapped);
 
+/* Overwrites the caller's environment but for what inside_exec keeps of it: until this process
+ * ends, all in there may read it, in /proc/1/environ. */
+void inside_forget(void);
+
 /* Executes argv, or (empty) the shell of /etc/passwd's root, in an environment of its own. */
 _Noreturn void inside_exec(const char *name, char **argv);
 

@@ -57,7 +57,7 @@ static void print_table(const struct images *all)
 {
     struct print_style style = {.terminal = screen_is_terminal(STDOUT_FILENO)};
     if (style.terminal && all->n == 0) {
-        fputs("no images yet; to fetch the first one: imgstore fetch NAME URL SHA256 --wait\n",
+        fputs("no images yet; `imgstore fetch NAME URL SHA256 --wait` gets the first one\n",
               stderr);
         return;
     }

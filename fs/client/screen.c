@@ -90,7 +90,7 @@ static int open_signals(struct screen *screen)
 int screen_open(struct screen *screen, int fd, enum screen_kind kind)
 {
     *screen = (struct screen){.fd = fd, .kind = kind, .signals = -1};
-    screen->terminal = screen_is_terminal(fd);
+    screen->terminal = kind != SCREEN_NONE && screen_is_terminal(fd);
     screen->keys =
         screen->terminal && kind == SCREEN_WHOLE && tcgetattr(STDIN_FILENO, &screen->keyboard) == 0;
     screen_size(fd, &screen->width, &screen->height);
@@ -100,10 +100,21 @@ int screen_open(struct screen *screen, int fd, enum screen_kind kind)
     return r;
 }
 
+static void give_back_late(void *screen)
+{
+    give_back(screen);
+}
+
+void screen_guard(struct screen *screen)
+{
+    guard_begin(&screen->guard, screen->signals, give_back_late, screen);
+}
+
 void screen_close(struct screen *screen)
 {
     if (screen->signals < 0)
         return;
+    guard_end(&screen->guard);
     give_back(screen);
     close(screen->signals);
     screen->signals = -1;
@@ -236,6 +247,7 @@ enum screen_event screen_wait(struct screen *screen, int fd, int ms, int *sig)
         {.fd = screen->signals, .events = POLLIN},
         {.fd = screen->keys ? STDIN_FILENO : -1, .events = POLLIN},
         {.fd = fd, .events = POLLIN},
+        {.fd = screen->terminal || screen->kind == SCREEN_LINES ? -1 : screen->fd},
     };
     enum screen_event event = SCREEN_TICK;
     if (poll(fds, ARRAY_SIZE(fds), ms) > 0) {
@@ -243,6 +255,8 @@ enum screen_event screen_wait(struct screen *screen, int fd, int ms, int *sig)
             event = on_signal(screen, sig);
         else if (fds[1].revents)
             event = on_key(screen);
+        if (event == SCREEN_TICK && fds[3].revents & POLLERR)
+            event = SCREEN_QUIT;
         if (event == SCREEN_TICK && fds[2].revents)
             event = SCREEN_NEWS;
     }

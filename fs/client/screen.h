@@ -7,6 +7,7 @@
 #define CLIENT_SCREEN_H
 
 #include "base/text.h"
+#include "fs/client/guard.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -19,6 +20,7 @@ bool screen_is_terminal(int fd);
 void screen_size(int fd, int *width, int *height);
 
 enum screen_kind {
+    SCREEN_NONE,  /* signals alone, also on a terminal */
     SCREEN_LINES, /* a few lines below what was there, redrawn in place */
     SCREEN_WHOLE, /* all of it, with keys; what was there is back at the end */
 };
@@ -34,11 +36,16 @@ struct screen {
     int signals;  /* a signalfd */
     sigset_t before;
     struct termios keyboard;
+    struct guard guard;
 };
 
 /* 0 or -errno. A screen that is closed, or all zero with fd and signals at -1, may be closed again.
  */
 int screen_open(struct screen *screen, int fd, enum screen_kind kind);
+/* For who has nothing to take back, and asks the daemon in between: should that not answer, so that
+ * screen_wait is not called for long, a signal that ends a program does, once the screen is put
+ * back. Until screen_close the screen may not be moved. */
+void screen_guard(struct screen *screen);
 void screen_close(struct screen *screen);
 #define CLEANUP_SCREEN __attribute__((cleanup(screen_close)))
 
@@ -50,7 +57,7 @@ void screen_draw(struct screen *screen, const struct text *above, const struct t
 enum screen_event {
     SCREEN_TICK,  /* that long nothing has come */
     SCREEN_NEWS,  /* fd is ready, or the terminal's size is another */
-    SCREEN_QUIT,  /* the key q */
+    SCREEN_QUIT,  /* the key q; or it is a pipe, not SCREEN_LINES, that nobody reads any more */
     SCREEN_SIGNAL /* *sig: one that ends a program */
 };
 /* fd may be -1. A stop by Ctrl-Z is seen to, and all that was set is set again after it. */

@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define RULE "1 to 128 of A-Z a-z 0-9 . _ - and begins with a letter or digit"
-
 static bool take(const char *from, size_t n, char out[static TARGET_NAME_MAX])
 {
     if (n >= TARGET_NAME_MAX)
@@ -22,9 +20,9 @@ int target_parse(const char *word, struct target *target, struct err *err)
     const char *at = strchr(word, '@');
     *target = (struct target){0};
     if (!take(word, at ? (size_t)(at - word) : strlen(word), target->name))
-        return err_set(err, ERR_NONE, EINVAL, "the name of an image is " RULE);
+        return err_set(err, ERR_NONE, EINVAL, "the name of an image is " IMAGE_NAME_RULE);
     if (at && !take(at + 1, strlen(at + 1), target->id))
-        return err_set(err, ERR_NONE, EINVAL, "the ID of a snapshot is " RULE);
+        return err_set(err, ERR_NONE, EINVAL, "the ID of a snapshot is " IMAGE_NAME_RULE);
     return 0;
 }
 
@@ -59,12 +57,12 @@ static void suggest(const struct tree *tree, const char *folder, const char *wor
         err_set(err, ERR_NONE, ENOENT, "%s; `%s` shows which there are", what, listing);
 }
 
-enum outcome target_fail(const struct tree *tree, const char *word, int r, struct err *err)
+void target_explain(const struct tree *tree, const char *word, int r, struct err *err)
 {
     struct target target;
     char folder[TARGET_PATH_MAX], listing[TARGET_PATH_MAX];
     if (r != -ENOENT || target_parse(word, &target, NULL) < 0)
-        return commands_fail(word, r, err);
+        return;
     if (*target.id && exists(tree, target.name)) {
         err_set(err, ERR_NONE, ENOENT, "no such snapshot");
         snprintf(folder, sizeof folder, "images/%s/snapshots", target.name);
@@ -74,5 +72,10 @@ enum outcome target_fail(const struct tree *tree, const char *word, int r, struc
         err_set(err, ERR_NONE, ENOENT, "no such image");
         suggest(tree, "images", target.name, "imgstore list", err);
     }
+}
+
+enum outcome target_fail(const struct tree *tree, const char *word, int r, struct err *err)
+{
+    target_explain(tree, word, r, err);
     return commands_fail(word, r, err);
 }

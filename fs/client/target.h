@@ -19,8 +19,11 @@ int target_parse(const char *word, struct target *target, struct err *err);
 /* "images/NAME/FILE" or "images/NAME/snapshots/ID/FILE". */
 void target_path(const struct target *target, const char *file, char out[static TARGET_PATH_MAX]);
 
-/* As commands_fail, for a target of that word; where there is no such thing it says which there
- * are. err need not say so: -ENOENT does. */
+/* For a target of that word: where r is -ENOENT, err says that there is no such thing, and which
+ * there are, whatever it said before. */
+void target_explain(const struct tree *tree, const char *word, int r, struct err *err);
+
+/* As commands_fail, with that. */
 enum outcome target_fail(const struct tree *tree, const char *word, int r, struct err *err);
 
 #endif

@@ -3,8 +3,10 @@
 #include "base/cleanup.h"
 #include "fs/client/colour.h"
 #include "fs/client/commands.h"
+#include "fs/client/hint.h"
 #include "fs/client/human.h"
 #include "fs/client/screen.h"
+#include "fs/client/target.h"
 #include "fs/client/track.h"
 
 #include <errno.h>
@@ -42,18 +44,9 @@ static void add_word(struct waiting *w, const char *name, const char *word)
               colour ? COLOUR_END : "");
 }
 
-/* What may help; the message itself names a limit's option. */
-static void add_advice(struct waiting *w, const char *name, const char *error)
-{
-    text_addf(&w->above, "  to try again: imgstore retry %s\n", name);
-    if (strncmp(error, "checksum-mismatch", strlen("checksum-mismatch")) == 0)
-        text_addf(&w->above,
-                  "  if the SHA256 is wrong: imgstore remove %s, and fetch it with the right one\n",
-                  name);
-}
-
 static void say_failed(struct waiting *w, const struct live_image *image)
 {
+    char next[256];
     const char *error = image->image.error.len ? image->image.error.data : "failed";
     if (!w->screen.terminal) {
         text_addf(&w->above, "imgstore: %s: %s\n", image->name, error);
@@ -61,7 +54,8 @@ static void say_failed(struct waiting *w, const struct live_image *image)
     }
     add_word(w, image->name, "FAILED");
     text_addf(&w->above, "  %s\n", error);
-    add_advice(w, image->name, error);
+    if (hint_next(image->name, "FAILED", NULL, error, next, sizeof next))
+        text_addf(&w->above, "  %s\n", next);
 }
 
 /* Of what was ready from the start, scripts hear nothing. */
@@ -101,6 +95,8 @@ static void judge(struct waiting *w, struct live_image *image)
 {
     struct track *track = track_of(image);
     if (image->error < 0 || !track) {
+        if (!track || !track->was_pending) /* it has never been there */
+            target_explain(w->live.tree, image->name, image->error, &image->why);
         text_addf(&w->above, "imgstore: %s: %s\n", image->name,
                   image->error < 0 ? image->why.text : "out of memory");
         end_with(w, image, outcome_of(image->error < 0 ? image->error : -ENOMEM));
@@ -172,10 +168,10 @@ static void say_left(struct waiting *w, int sig)
             text_addf(&names, " %s", w->live.image[i].name);
     w->all = OUTCOME_SIGNAL + (unsigned)sig;
     if (left == 1)
-        text_addf(&w->above, "%s goes on in the background; imgstore wait%s\n", names.data + 1,
+        text_addf(&w->above, "%s goes on in the background; `imgstore wait%s`\n", names.data + 1,
                   names.data);
     else
-        text_addf(&w->above, "%zu images go on in the background; imgstore wait%s%s\n", left,
+        text_addf(&w->above, "%zu images go on in the background; `imgstore wait%s%s`\n", left,
                   names.failed ? "" : names.data, left > 8 ? " ..." : "");
 }
 
@@ -227,6 +223,7 @@ enum outcome wait_for(const struct tree *tree, char *const *names, size_t n, boo
     if (r == 0 && (r = screen_open(&w.screen, STDERR_FILENO, SCREEN_LINES)) < 0)
         err_set(&err, ERR_NONE, -r, "cannot take signals: %s", strerror(-r));
     if (r == 0) {
+        screen_guard(&w.screen);
         w.name_width = longest_name(&w.live);
         w.colour = colour_on(stderr);
         wait_on(&w);

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "fs/client/colour.h"
 #include "fs/client/screen.h"
+#include "fs/client/target.h"
 #include "fs/client/track.h"
 
 #include <errno.h>
@@ -112,7 +113,7 @@ static void draw(struct watching *w)
     add_head(&frame, w, images, n);
     if (n == 0)
         text_add(&frame, w->screen.width > 70
-                             ? "no images; to fetch one: imgstore fetch NAME URL SHA256\n"
+                             ? "no images; `imgstore fetch NAME URL SHA256` gets one\n"
                              : "no images\n");
     else
         track_add_all(&frame, images, n, w->screen.height - 2, text_monotonic_ms(),
@@ -138,7 +139,7 @@ static int watch_on(struct watching *w, int *sig, struct err *err)
             return r;
         if (w->screen.terminal)
             draw(w);
-        if (!pause_or_end(w, sig))
+        if (ferror(stdout) || !pause_or_end(w, sig))
             return 0;
     }
 }
@@ -151,8 +152,10 @@ static int check_names(const struct request *request, struct err *err)
         int r = commands_check_name(request->argv[i], err);
         if (r == 0)
             r = image_read(request->tree, request->argv[i], &image, err);
-        if (r < 0)
+        if (r < 0) {
+            target_explain(request->tree, request->argv[i], r, err);
             return err_context(err, "%s", request->argv[i]), r;
+        }
     }
     return 0;
 }
@@ -174,11 +177,12 @@ enum outcome watch_run(const struct request *request)
         return commands_fail(NULL, r, &err);
     r = live_open(&w.live, request->tree, request->argv, (size_t)request->argc, &err);
     live_watch(&w.live);
-    if (r == 0 && (r = screen_open(&w.screen, STDOUT_FILENO, SCREEN_WHOLE)) < 0)
+    enum screen_kind kind = w.json ? SCREEN_NONE : SCREEN_WHOLE;
+    if (r == 0 && (r = screen_open(&w.screen, STDOUT_FILENO, kind)) < 0)
         err_set(&err, ERR_NONE, -r, "cannot take signals: %s", strerror(-r));
     if (r == 0) {
+        screen_guard(&w.screen);
         w.colour = colour_on(stdout);
-        w.screen.terminal = w.screen.terminal && !w.json;
         r = watch_on(&w, &sig, &err);
         screen_close(&w.screen);
     }

@@ -38,6 +38,11 @@ echo more >"$mnt/images/web/rootfs/more"
 exports 0 web web.tar
 is "over the old one" "$(tar -xOf web.tar ./more) $(stat -c %a web.tar)" "more 600"
 exports 0 web /dev/null
+ln -s web.tar link.tar
+exports 0 web link.tar
+[ -L link.tar ] || fail "a link is replaced"
+is "where it leads" "$(tar -xOf web.tar ./more)" more
+rm link.tar
 
 exports 4 nothere x.tar
 exports 4 web@nothere x.tar
@@ -79,8 +84,24 @@ else
 fi
 cd "$work"
 
+# A pipe that nobody reads yet; whoever is tired of waiting ends it.
+mkfifo "$work/pipe"
+"$IMGSTORE" export web "$work/pipe" 2>"$work/err" &
+client=$!
+in_background "$client"
+sleep 0.3
+kill -TERM "$client"
+got=0
+wait_exit "$client" 5 || got=$?
+is "of a pipe that nobody reads" "$got" 143
+"$IMGSTORE" export web "$work/pipe" &
+in_background $!
+is "through a named pipe" "$(tar -xOf "$work/pipe" ./new)" new
+
+exports 4 wbe x.tar
+is "mistyped" "$said" "imgstore: wbe: no such image; did you mean web?"
 rmdir "$mnt/images/web/snapshots/build"
 echo web >"$mnt/ctl/deactivate"
 exports 5 web x.tar
-[[ $said == *"it is STORED, and only what is ACTIVE can be exported; imgstore activate web" ]] ||
+[[ $said == *"it is STORED, and only what is ACTIVE can be exported; \`imgstore activate web\` mounts it" ]] ||
     fail "it says $said"

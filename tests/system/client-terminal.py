@@ -49,8 +49,8 @@ def one():
     r.sees(r"download +\[")
     text = r.ends(0)
     r.check("one line with the time", text.count("\n") == 0 and "active" in text and " in " in text)
-    r = run("wait", "nothere")
-    r.check("says so", "no such image" in r.ends(4))
+    r = run("wait", slow[0][0] + "x")
+    r.check("says so", "no such image; did you mean %s?" % slow[0][0] in r.ends(4))
 
 
 def few_rows():
@@ -70,12 +70,12 @@ def interrupted():
     r.sees("download")
     r.types("\x03")
     text = r.ends(130)
-    r.check("says that they go on", "%d images go on in the background; imgstore wait %s" % (
+    r.check("says that they go on", "%d images go on in the background; `imgstore wait %s" % (
         len(names), names[0]) in text.replace("\n", ""))
     r = run("wait", names[0])
     r.sees("download")
     r.kill(signal.SIGTERM)
-    r.check("says that it goes on", "%s goes on in the background; imgstore wait %s" % (
+    r.check("says that it goes on", "%s goes on in the background; `imgstore wait %s`" % (
         names[0], names[0]) in r.ends(143))
     r = run("wait", *names)
     r.ends(0)
@@ -113,13 +113,14 @@ def plain():
 
 def listed(columns):
     text = run("list", columns=columns).ends(0)
-    if text.strip() != "no images yet; to fetch the first one: imgstore fetch NAME URL SHA256 --wait":
+    if text.strip() != "no images yet; `imgstore fetch NAME URL SHA256 --wait` gets the first one":
         sys.exit("FAIL: an empty list says " + text)
     bad = ["wrong", slow[0][1].replace("/slow/", "/ok/").split("?")[0], "0" * 64]
     os.spawnv(os.P_WAIT, client, [client, "fetch", *bad])
     r = run("wait", "wrong", columns=columns)
     text = r.ends(1)
-    r.check("says what to do", "imgstore retry wrong" in text and "checksum-mismatch" in text)
+    r.check("says what to do", "`imgstore remove wrong`" in " ".join(text.split()) and
+            "checksum-mismatch" in text)
     r = run("list", columns=columns)
     text = r.ends(0)
     r.check("two lines", text.count("\n") == 1)
@@ -152,6 +153,11 @@ def watched(columns):
     r.ends(0)
     r = run("watch", names[1], "nothere", columns=columns)
     r.check("says so", "nothere: no such image" in r.ends(4))
+    r = run("watch", "--json", columns=columns)
+    r.runs_for(1)
+    r.types("\x03")
+    r.ends(130)
+    r.check("JSON alone", "\033" not in r.raw and '"name":"%s"' % names[1] in r.raw)
     r = run("watch", columns=columns)
     r.sees("^%s +active" % names[1])
     os.kill(int(os.environ["DAEMON_PID"]), signal.SIGKILL)
@@ -192,9 +198,27 @@ def exported():
             r.ends(2).replace("\n", ""))
 
 
+def hung():
+    """A daemon that does not answer: Ctrl-C ends it all the same, and the terminal is as it was."""
+    fetch_all()
+    daemon = int(os.environ["DAEMON_PID"])
+    watchers = run("wait", names[-1]), run("watch")
+    for r in watchers:
+        r.sees("^%s +download +" % names[-1])
+    os.kill(daemon, signal.SIGSTOP)
+    try:
+        for r in watchers:
+            r.runs_for(1.2)  # until it asks the daemon
+            r.types("\x03")
+        for r in watchers:
+            r.check("says why", "the daemon does not answer" in r.ends(130, 8))
+    finally:
+        os.kill(daemon, signal.SIGCONT)
+
+
 CASES = {"bars": bars, "one": one, "few-rows": few_rows, "interrupted": interrupted,
          "stopped": stopped, "plain": plain, "listed": listed, "watched": watched,
-         "imported": imported, "exported": exported}
+         "imported": imported, "exported": exported, "hung": hung}
 function, *columns = case.split("-at-")
 CASES[function](*map(int, columns))
 print("all as it should be")

@@ -61,7 +61,7 @@ eventually 10 grep -qx "hangs3  download" "$work/err"
 kill -TERM "$client"
 ends 143
 is "the last line" "$(tail -n1 "$work/err")" \
-    "hangs3 goes on in the background; imgstore wait hangs3"
+    'hangs3 goes on in the background; `imgstore wait hangs3`'
 is "state" "$(cat "$mnt/images/hangs3/state")" DOWNLOADING
 
 # ---- watch: a line a change
@@ -92,6 +92,13 @@ again()
 eventually 10 again
 kill -TERM "$client"
 ends 143
+# Whoever reads it has enough, or cannot take it.
+got=0
+timeout 20 bash -c '"$IMGSTORE" watch | head -n1 >/dev/null; exit "${PIPESTATUS[0]}"' || got=$?
+case $got in 0 | 141) ;; *) fail "watch to one who has gone ends with $got" ;; esac
+got=0
+timeout 20 "$IMGSTORE" watch >/dev/full 2>"$work/err" || got=$?
+is "watch to a full disk" "$got $(<"$work/err")" "5 imgstore: cannot write: No space left on device"
 begin --json watch web
 eventually 10 grep -q '"state":"ACTIVE"' "$work/out"
 kill -INT "$client" 2>/dev/null || true # a job of a script ignores it

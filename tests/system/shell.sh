@@ -46,6 +46,8 @@ exits 0 "$IMGSTORE" reset web
 TERM=vt100 SECRET=1 LD_PRELOAD= in_web env
 is "environment" "$(sort <<<"$out" | tr '\n' ' ')" "HOME=/root LOGNAME=root \
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin SHELL=/bin/sh TERM=vt100 USER=root debian_chroot=web "
+SECRET=1 in_web cat /proc/1/environ
+matches "environment of the first process" "$(tr -d '\0' <<<"$out")" "(TERM=[a-z0-9-]*)?"
 in_web sh -c 'cd /proc && echo [0-9]*'
 is "processes" "$out" "1 2"
 in_web sh -c 'for n in null zero full random urandom tty; do [ -c /dev/$n ] || echo no $n; done
@@ -79,6 +81,11 @@ exits 5 "$IMGSTORE" shell web true
 matches "what to do" "$err" '.*imgstore activate web.*'
 exits 0 "$IMGSTORE" activate web
 wait_state web ACTIVE
+
+# What the caller ignores: of children it must hear all the same, a nohup(1) holds in there, too.
+exits 0 env --ignore-signal=CHLD "$IMGSTORE" shell web true
+exits 0 nohup "$IMGSTORE" shell web sh -c 'kill -HUP $$; echo goes on'
+is "under nohup" "$out" "goes on"
 
 # Others are not held, itself it is, by whom is said; a signal goes through, and all ends with it.
 active other

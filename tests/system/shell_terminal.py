@@ -69,6 +69,9 @@ def main():
     t.types("\x03")
     t.types("echo status-$?\n")
     t.sees("status-130")
+    # It stops itself: nobody outside could continue it.
+    t.types("kill -STOP $$; echo goes-''on\n")
+    t.sees("goes-on")
     t.types("exit 5\n")
     t.ends(5)
     # Ctrl-D.

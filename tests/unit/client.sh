@@ -231,7 +231,7 @@ run 5 export web "$dir/to"
 image other STORED stored
 run 5 export other
 is "not active" "$err" "imgstore: other: it is STORED, and only what is ACTIVE can be exported; \
-imgstore activate other"
+\`imgstore activate other\` mounts it"
 
 [ "$failed" -eq 0 ] && echo "all as it should be"
 exit $((failed > 0))
