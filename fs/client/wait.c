@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "fs/client/colour.h"
 #include "fs/client/commands.h"
+#include "fs/client/hint.h"
 #include "fs/client/human.h"
 #include "fs/client/screen.h"
 #include "fs/client/track.h"
@@ -45,11 +46,9 @@ static void add_word(struct waiting *w, const char *name, const char *word)
 /* What may help; the message itself names a limit's option. */
 static void add_advice(struct waiting *w, const char *name, const char *error)
 {
-    text_addf(&w->above, "  to try again: imgstore retry %s\n", name);
-    if (strncmp(error, "checksum-mismatch", strlen("checksum-mismatch")) == 0)
-        text_addf(&w->above,
-                  "  if the SHA256 is wrong: imgstore remove %s, and fetch it with the right one\n",
-                  name);
+    char next[512];
+    hint_next(name, "FAILED", "-", error, next, sizeof next);
+    text_addf(&w->above, "  next: %s\n", next);
 }
 
 static void say_failed(struct waiting *w, const struct live_image *image)
