@@ -94,8 +94,8 @@ static int no_tree(const struct tree *tree, struct err *err)
 static int not_permitted(const struct tree *tree, int num, struct err *err)
 {
     return err_set(err, ERR_NONE, num,
-                   "%s: not permitted: unless the daemon runs with allow_other, its own user "
-                   "alone sees the tree; run this as that user, or with sudo",
+                   "%s: not permitted: unless the daemon runs with ctl_group or allow_other, "
+                   "its own user alone sees the tree; run this as that user, or with sudo",
                    tree->root);
 }
 
