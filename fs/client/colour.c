@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* By number and not by shade: the terminal's own scheme, light or dark, says how they look. */
+/* By number and not by shade: the terminal's own scheme, light or dark, says how they look. Not
+ * bold, which many show as bright: a bright green is not to be read on white, and yellow never is.
+ */
 static const char *const begins[] = {
-    [COLOUR_NONE] = "",           [COLOUR_GOOD] = "\033[1;32m", [COLOUR_BAD] = "\033[1;31m",
-    [COLOUR_BUSY] = "\033[1;33m", [COLOUR_DIM] = "\033[2m",     [COLOUR_BOLD] = "\033[1m",
+    [COLOUR_NONE] = "",         [COLOUR_GOOD] = "\033[32m", [COLOUR_BAD] = "\033[31m",
+    [COLOUR_BUSY] = "\033[35m", [COLOUR_DIM] = "\033[2m",   [COLOUR_BOLD] = "\033[1m",
 };
 
 bool colour_on(FILE *out)

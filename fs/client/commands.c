@@ -104,7 +104,8 @@ static int write_fetch(const struct tree *tree, const char *name, const char *ur
         return r;
     if (!url || !is_field(url) || !is_field(sha256))
         return err_set(err, ERR_NONE, EINVAL,
-                       "the URL and the SHA256 are one word of ASCII each, and not empty");
+                       "the URL and the SHA256 are one word of ASCII each, and not empty; a "
+                       "SHA256 is 64 hex digits");
     text_addf(&line, "%s %s %s", url, sha256, name);
     return line.failed ? err_set(err, ERR_NONE, ENOMEM, "out of memory")
                        : tree_write(tree, "fetch", line.data, err);

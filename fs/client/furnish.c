@@ -164,12 +164,17 @@ static void put_sys(int root, struct lacks *lacks)
     put_folder(root, "sys", sys < 0 ? copy_to_read("/sys") : sys, lacks);
 }
 
-/* Over whatever stands there, also over a link. What is missing is not made: it would stay. */
+/* Over whatever stands there, also over a link. What is missing is not made: it would stay. Nor is
+ * it told of: many an image is not meant to look up names. */
 static void put_resolv_conf(int root, struct lacks *lacks)
 {
-    static const char path[] = "etc/resolv.conf";
+    struct lacks own = {0};
     if (access("/etc/resolv.conf", R_OK) == 0)
-        put_file(root, path, copy_to_read("/etc/resolv.conf"), lacks);
+        put_file(root, "etc/resolv.conf", copy_to_read("/etc/resolv.conf"), &own);
+    if (own.refused.len > 0)
+        text_add(&lacks->refused, own.refused.data);
+    text_free(&own.missing);
+    text_free(&own.refused);
 }
 
 static void tell(const char *name, struct lacks *lacks)

@@ -75,14 +75,27 @@ static bool is_gone(int num)
 
 static int no_daemon(const struct tree *tree, int num, struct err *err)
 {
+    if (is_gone(num))
+        return err_set(err, ERR_NONE, ENOTCONN,
+                       "no daemon at %s: it has ended; started again (as a service, or by "
+                       "`imgstorefs` with its options) it goes on from there",
+                       tree->root);
     return err_set(err, ERR_NONE, ENOTCONN, "no daemon at %s: %s", tree->root, strerror(num));
+}
+
+static int no_tree(const struct tree *tree, struct err *err)
+{
+    return err_set(
+        err, ERR_NONE, ENOTCONN,
+        "no daemon at %s: no imgstorefs is mounted there; `imgstore worker %s` starts one",
+        tree->root, tree->root);
 }
 
 static int not_permitted(const struct tree *tree, int num, struct err *err)
 {
     return err_set(err, ERR_NONE, num,
-                   "%s: not permitted: unless the daemon runs with allow_other, its own user "
-                   "alone sees the tree; run this as that user, or with sudo",
+                   "%s: not permitted: unless the daemon runs with ctl_group or allow_other, "
+                   "its own user alone sees the tree; run this as that user, or with sudo",
                    tree->root);
 }
 
@@ -103,7 +116,7 @@ int tree_look(const struct tree *tree, struct err *err)
         return 0;
     if (errno == EACCES || errno == EPERM)
         return not_permitted(tree, errno, err);
-    return no_daemon(tree, errno, err);
+    return errno == ENOENT ? no_tree(tree, err) : no_daemon(tree, errno, err);
 }
 
 int tree_explain(const struct tree *tree, int num, struct err *err)

@@ -46,7 +46,7 @@ static void add_word(struct waiting *w, const char *name, const char *word)
 
 static void say_failed(struct waiting *w, const struct live_image *image)
 {
-    char next[256];
+    char next[512];
     const char *error = image->image.error.len ? image->image.error.data : "failed";
     if (!w->screen.terminal) {
         text_addf(&w->above, "imgstore: %s: %s\n", image->name, error);
@@ -55,7 +55,7 @@ static void say_failed(struct waiting *w, const struct live_image *image)
     add_word(w, image->name, "FAILED");
     text_addf(&w->above, "  %s\n", error);
     if (hint_next(image->name, "FAILED", NULL, error, next, sizeof next))
-        text_addf(&w->above, "  %s\n", next);
+        text_addf(&w->above, "  next: %s\n", next);
 }
 
 /* Of what was ready from the start, scripts hear nothing. */

@@ -40,8 +40,8 @@ def bars(columns):
     r.check("a line each", sorted(line.split()[0] for line in text.splitlines()) == sorted(names))
     for line in text.splitlines():
         r.check("it says active, and how large: " + line, "  active  " in line and "iB" in line)
-    r.check("colours", "1;32" in r.screen.colours)
-    r.check("a green line for what is active", "\033[1;32mactive" in r.raw)
+    r.check("colours", "32" in r.screen.colours)
+    r.check("a green line for what is active", "\033[32mactive" in r.raw)
 
 
 def one():
@@ -119,15 +119,15 @@ def listed(columns):
     os.spawnv(os.P_WAIT, client, [client, "fetch", *bad])
     r = run("wait", "wrong", columns=columns)
     text = r.ends(1)
-    r.check("says what to do", "`imgstore remove wrong`" in " ".join(text.split()) and
-            "checksum-mismatch" in text)
+    text = text.replace("\n", "")
+    r.check("says what to do", "`imgstore remove wrong`" in text and "checksum-mismatch" in text)
     r = run("list", columns=columns)
     text = r.ends(0)
     r.check("two lines", text.count("\n") == 1)
     r.check("not wider than the terminal", not r.screen.wraps)
     r.check("an error that is too long is cut", text.endswith("..."))
     r.check("at the terminal's width", r.screen.widest == columns)
-    r.check("red", "\033[1;31mFAILED" in r.raw)
+    r.check("red", "\033[31mFAILED" in r.raw)
     r = run("list", "--sort", "colour", columns=columns)
     r.check("names the keys", "name, state, progress, size, created or updated" in
             r.ends(2).replace("\n", ""))

@@ -31,6 +31,11 @@ run 2 list --wait
 is "wrong option" "$err" $'imgstore: list takes no --wait\nUsage: imgstore list [--sort KEY]'
 run 2 logs
 is "too few" "$err" "Usage: imgstore logs NAME [-f] [-n N]"
+mkdir "$dir/empty"
+run 3 --mount "$dir/empty" list
+is "no tree" "$err" "imgstore: no daemon at $dir/empty: no imgstorefs is mounted there; \`imgstore worker $dir/empty\` starts one"
+run 2 fetch web http://h/x 9f86d081…
+grep -q '64 hex digits' <<<"$err" || is "a cut SHA256" "$err" "64 hex digits"
 run 2 logs web -n x
 run 2 logs web --nonsense
 run 2 snapshot web --remove
