@@ -23,7 +23,7 @@ exits 5 "$IMGSTORE" snapshot bad x
 matches "the reason" "$err" 'imgstore: bad@x: busy: bad is FAILED: .*'
 
 exits 0 "$IMGSTORE" snapshot web
-matches "the first" "$(sed -n 2p <<<"$out")" "build  ACTIVE +$time_re +[-0-9.KMG]+"
+matches "the first" "$(sed -n 2p <<<"$out")" "build  ACTIVE +$time_re +(-|[0-9.]+ [KMG]?i?B)"
 exits 0 "$IMGSTORE" snapshot web --json
 is "as JSON" "$("$python" -SEc 'import json, sys
 print([(s["id"], s["state"]) for s in json.load(open(sys.argv[1]))])' "$work/out")" \

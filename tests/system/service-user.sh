@@ -44,4 +44,4 @@ as_user systemctl --user restart imgstorefs
 as_user test -s $home/images/version || fail "the tree is not there after a restart"
 as_user systemctl --user stop imgstorefs
 is "its result" "$(as_user systemctl --user show --value -p Result imgstorefs)" success
-is "what is still mounted" "$(in_box findmnt -rno TARGET | grep "^$home")" ""
+is "what is still mounted" "$(in_box findmnt -rno TARGET | grep "^$home/")" ""
