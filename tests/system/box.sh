@@ -22,6 +22,7 @@ needs_box()
     [ -n "$cgroups" ] || skip "needs cgroup v2"
     box_cgroup=$cgroups/imgstorefs-test.$$
     mkdir "$box_cgroup" 2>/dev/null || skip "needs to make control groups in $cgroups"
+    (echo "$BASHPID" >"$box_cgroup/cgroup.procs") 2>/dev/null || skip "needs to enter control groups in $cgroups"
     mkdir "$box" "$work/memory" "$work/lib"
     mount -t tmpfs tmpfs "$work/memory"
     mkdir "$work/memory/upper" "$work/memory/work"
@@ -39,7 +40,7 @@ box_devices()
     local i
     mount -t tmpfs -o mode=755 tmpfs "$box/dev"
     for i in null zero full random urandom tty fuse loop-control; do
-        cp -a "/dev/$i" "$box/dev/"
+        [ ! -e "/dev/$i" ] || cp -a "/dev/$i" "$box/dev/"
     done
     for i in {0..127}; do
         mknod -m 600 "$box/dev/loop$i" b 7 "$i"
@@ -149,7 +150,7 @@ box_is_up()
 # box_says REGEX [OPTIONS]: the journal has such a line.
 box_says()
 {
-    in_box journalctl -q --no-pager -o cat "${@:2}" | grep -q -e "$1"
+    [ -n "$(in_box journalctl -q --no-pager -o cat "${@:2}" | grep -e "$1")" ]
 }
 
 # property UNIT NAME

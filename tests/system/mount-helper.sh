@@ -3,7 +3,7 @@
 # the exit codes that it gives of any other. HOW: imgstorefs, fuse.imgstorefs (the type).
 . "${0%/*}/functions.sh"
 needs_mounts
-needs_program mount umount
+needs_program mount umount pgrep findmnt
 type=$1
 source=$(realpath "$here/../../contrib/mount/mount.imgstorefs")
 

@@ -25,6 +25,11 @@ timeout 1500 "$sources/contrib/scripts/build-deb" $([ "$how" = here ] || echo --
     --nocheck "$work/deb" >"$log" 2>&1 || fail "does not build"
 lintian --fail-on error --tag-display-limit 0 "$work"/deb/*.changes || fail "lintian finds errors"
 
+contents=$(dpkg-deb -c "$work"/deb/imgstorefs_*.deb)
+for file in usr/share/zsh/vendor-completions/_imgstore usr/share/doc/imgstorefs/recipes.md; do
+    grep -q " \./$file\$" <<<"$contents" || fail "the package has no $file"
+done
+
 start_httpd
 sum=$(make_image web)
 box_bare=yes
@@ -63,6 +68,8 @@ in_box getent group imgstore >/dev/null || fail "there is no group"
 # An upgrade.
 mounted_before=$(in_box findmnt -no ID "$active")
 pid=$(property imgstorefs MainPID)
+in_box systemctl start imgstorefs@two
+second=$(property imgstorefs@two MainPID)
 in_box sh -c 'cd "$1" && exec sleep 1000' - "$active" &
 sits()
 {
@@ -72,12 +79,15 @@ sits()
 eventually 5 sits
 install
 [ "$(property imgstorefs MainPID)" != "$pid" ] || fail "an upgrade does not restart it"
+[ "$(property imgstorefs@two MainPID)" != "$second" ] || fail "an upgrade does not restart instances"
+is "the other instance" "$(property imgstorefs@two ActiveState)" active
 is "the mount" "$(in_box findmnt -no ID "$active")" "$mounted_before"
 is "where the process sits" "$(in_box readlink "/proc/$sitter/cwd")" "$active"
 is "its state" "$(in_box cat /run/imgstore/images/web/state)" ACTIVE
 in_box sh -c 'kill "$1"' - "$sitter" # there may be no such program
 
 in_box dpkg --purge imgstorefs >>"$log" 2>&1 || fail "cannot be removed"
+is "the other instance" "$(property imgstorefs@two ActiveState)" inactive
 is "what is still mounted" "$(in_box findmnt -rno TARGET | grep -E '/run/imgstore|/active/|/images/')" ""
 is "what it leaves" "$(in_box find / -xdev -name '*imgstorefs*' ! -path '/root/*' ! -path '/proc/*' \
     ! -path "$sources/*" ! -path '/tmp/*' ! -path '/run/log/*' -newer /etc/machine-id)" ""

@@ -3,8 +3,10 @@
 # nothing that images of either policy need, on a disk or in memory.
 # SINK: erofs (over a loop device in memory), dir.
 . "${0%/*}/functions.sh"
+. "${0%/*}/disks.sh"
 . "${0%/*}/box.sh"
 needs_box
+[ "$1" = dir ] || needs_erofs
 needs_program setfattr getfattr setcap
 
 : >"$work/memory/file"
@@ -44,6 +46,7 @@ for p in PrivateTmp PrivateDevices PrivateMounts PrivateNetwork PrivateIPC Prote
     ProtectKernelTunables ProtectKernelModules ProtectKernelLogs ProtectControlGroups DynamicUser; do
     is "$p" "$(property "$unit" $p)" no
 done
+[[ " $(property "$unit" After) " == *" modprobe@loop.service "* ]] || fail "loop devices may come after it"
 is ProtectProc "$(property "$unit" ProtectProc)" default
 
 set_instance "IMGSTORE_SINK=$1" IMGSTORE_CTL_GROUP=daemon
