@@ -24,6 +24,7 @@ struct cleanup {
     bool dry_run;
     struct job *starved; /* waits for the room; its image's, too */
     bool hopes;          /* others gave some back when it began */
+    uint64_t discarded;  /* the engine's, then */
     int64_t enough;      /* free bytes that it waits for */
     int64_t before;      /* what was last used before that goes, ms */
     int64_t wanted;      /* and, whatever its age, until so many bytes are free again */
@@ -119,6 +120,7 @@ bool cleanup_starved(struct engine *e, struct image *image, struct job *job)
     image->room_tries++;
     size_t before = e->cleanings;
     struct cleanup c = {.starved = job,
+                        .discarded = e->discarded,
                         .hopes = e->sweeping || e->cleanings > 0 ||
                                  text_monotonic_ms() < atomic_load(&e->owed_until)};
     reckon(e, image, job, &c);
@@ -165,6 +167,7 @@ static bool remove_item(struct engine *e, struct cleanup *c, const struct unused
               unused_word(item->kind), item->name, (long long)item->bytes);
     if (!c->dry_run)
         metrics_uncount(&e->metrics, unused_census_of(item));
+    e->discarded += !c->dry_run;
     c->bytes += item->bytes;
     c->gone++;
     return true;
@@ -213,14 +216,15 @@ int64_t cleanup_enough(const struct cleanup *line)
     return most;
 }
 
-/* Its room is back, or it was not to be had. */
+/* Its room is back, or it was not to be had. What another one has taken away since is room as well:
+ * two that have none at the same time find the same. */
 static void end(struct engine *e, struct cleanup *c, const struct err *err)
 {
     e->cleanings--;
     if (!c->request && c->gone == 0)
         e->next_room = text_monotonic_ms() + CHORES_SAMPLE_MS;
     if (c->starved)
-        feed(e, c->starved, c->gone > 0 || c->hopes);
+        feed(e, c->starved, c->hopes || e->discarded != c->discarded);
     request_reply(c->request, err);
     free_cleanup(c);
 }

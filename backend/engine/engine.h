@@ -84,6 +84,7 @@ struct engine {
     bool held;                 /* a test holds something: look again soon */
     int64_t next_cleanup;      /* of the next automatic cleanup for age */
     size_t cleanings;          /* cleanups under way */
+    uint64_t discarded;        /* what cleanups have taken away since the start */
     struct cleanup *cleanups;  /* of these, those that have something to go through */
     struct cleanup *sweep_for; /* and those that the next sweep is for */
     bool sweeping, sweep_due;
