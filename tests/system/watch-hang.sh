@@ -41,7 +41,7 @@ watcher)
     "$python" -SE "$here/watchers.py" "$mnt/images" a 1000 >"$work/watchers" &
     watchers=$!
     in_background $watchers
-    eventually 20 grep -q ready "$work/watchers"
+    eventually 60 grep -q ready "$work/watchers"
     kill -STOP $watchers
     # More than the kernel keeps for any of them: open, read, close.
     queue=$(cat /proc/sys/fs/inotify/max_queued_events)
@@ -130,7 +130,7 @@ kill)
     cat "$mnt/images/x/state" >/dev/null
     "$python" -SE "$here/watchers.py" "$mnt/images" x 120 >"$work/watchers" &
     in_background $!
-    eventually 20 grep -q ready "$work/watchers"
+    eventually 60 grep -q ready "$work/watchers"
     for ((i = 0; i < 20; i++)); do
         fetch "$httpd/ok/web.tar.gz" "$sum" "k$i"
     done
