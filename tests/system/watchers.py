@@ -1,6 +1,6 @@
 """watchers.py IMAGES NAME COUNT: so many watch the image NAME and say how many of them woke, each time
-that more did. A hundred with inotify (a user may have 128 instances), half of which never read what
-they are told; the others with epoll, a file each."""
+that more did. A sixth, and a hundred at most (a user may have 128 instances), with inotify, half of
+which never read what they are told; the others with epoll, a file each."""
 import ctypes
 import os
 import select
@@ -36,8 +36,9 @@ def polled():
     return fd
 
 
-pollers = [polled() for _ in range(count - 100)]
-instances = [instance() for _ in range(100)]
+watching = min(100, count // 6)
+pollers = [polled() for _ in range(count - watching)]
+instances = [instance() for _ in range(watching)]
 for fd in pollers:
     poll.register(fd, select.EPOLLPRI)
 for fd in instances:
