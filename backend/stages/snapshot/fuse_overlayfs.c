@@ -34,16 +34,6 @@
 #define END_MS     5000 /* that the program gets to end in, once nobody has its mount any more */
 #define STEP_NS    2000000
 
-static const char *called(const char *name)
-{
-    return paths_snapshot_number(name) ? "the snapshot" : name;
-}
-
-static void active_path(char out[static PATH_MAX], const struct paths *p, const char *name)
-{
-    snprintf(out, PATH_MAX, "%.*s/active/%s", PATHS_DIR_MAX, p->dir, name);
-}
-
 /* --- the lock */
 
 /* Whoever looks shares it: two that look must not take each other for the program. */
@@ -83,11 +73,9 @@ static int await_end(const struct paths *p, const char *name)
 static int fail_served(const char *name, int r, struct err *err)
 {
     if (r != -EBUSY)
-        return err_sys(err, -r, "cannot tell whether the layer of %s is in use", called(name));
-    return err_set(err, ERR_MOUNT_FAILED, EBUSY,
-                   "%s is in use: another mount of its writable layer is still there, in a "
-                   "container or another mount namespace",
-                   called(name));
+        return err_sys(err, -r, "cannot tell whether the layer of %s is in use",
+                       snapshot_called(name));
+    return snapshot_fail_held(name, NULL, err);
 }
 
 /* --- mounting */
@@ -103,14 +91,14 @@ static bool is_mount(const char *path)
 static bool fuse_mounted(const struct paths *p, const char *name)
 {
     char path[PATH_MAX];
-    active_path(path, p, name);
+    snapshot_point(path, p, name);
     return is_mount(path) && is_served(p, name) == -EBUSY;
 }
 
 static bool fuse_dead(const struct paths *p, const char *name)
 {
     char path[PATH_MAX];
-    active_path(path, p, name);
+    snapshot_point(path, p, name);
     return is_mount(path) && is_served(p, name) == 0;
 }
 
@@ -169,7 +157,7 @@ static int fuse_mount(const struct paths *p, const char *name, const char *key, 
                       struct err *err)
 {
     char point[PATH_MAX], lower_path[PATH_MAX], layer_path[PATH_MAX];
-    active_path(point, p, name);
+    snapshot_point(point, p, name);
     if (is_mount(point)) {
         int served = is_served(p, name);
         if (served < 0) /* what may be alive is left alone */
@@ -196,10 +184,10 @@ static int fuse_mount(const struct paths *p, const char *name, const char *key, 
 static int fuse_busy(const struct paths *p, const char *name, struct err *err)
 {
     char path[PATH_MAX], why[HOLDER_TEXT_MAX];
-    active_path(path, p, name);
+    snapshot_point(path, p, name);
     if (!fuse_mounted(p, name) || !holder_in_mount(path, why))
         return 0;
-    return err_set(err, ERR_MOUNT_FAILED, EBUSY, "%s is in use: %s", called(name), why);
+    return err_set(err, ERR_MOUNT_FAILED, EBUSY, "%s is in use: %s", snapshot_called(name), why);
 }
 
 static int unmount_live(const char *name, const char *path, struct err *err)
@@ -207,10 +195,7 @@ static int unmount_live(const char *name, const char *path, struct err *err)
     char why[HOLDER_TEXT_MAX], said[RUN_SAID_MAX];
     struct err failed = {0};
     if (elsewhere_kept(path, why))
-        return err_set(err, ERR_MOUNT_FAILED, EBUSY,
-                       "%s is in use: another mount of its writable layer is still there, in a "
-                       "container or another mount namespace (%s)",
-                       called(name), why);
+        return snapshot_fail_held(name, why, err);
     int r = detach(path, false, said);
     if (r == 0 || !is_mount(path))
         return 0;
@@ -220,7 +205,7 @@ static int unmount_live(const char *name, const char *path, struct err *err)
         return -failed.num;
     }
     holder_of_mount(path, why);
-    return err_set(err, ERR_MOUNT_FAILED, EBUSY, "%s is in use: %s", called(name), why);
+    return err_set(err, ERR_MOUNT_FAILED, EBUSY, "%s is in use: %s", snapshot_called(name), why);
 }
 
 static int fuse_unmount(const struct paths *p, const char *name, const char *key,
@@ -228,7 +213,7 @@ static int fuse_unmount(const struct paths *p, const char *name, const char *key
 {
     char path[PATH_MAX];
     int r = 0;
-    active_path(path, p, name);
+    snapshot_point(path, p, name);
     if (fuse_dead(p, name))
         detach_dead(path);
     else if (is_mount(path))

@@ -30,17 +30,6 @@
 #define SETTLE_TRIES   5 /* from one look to the next, which reads all of /proc */
 #define SETTLE_STEP_NS 2000000
 
-/* What people call it: whoever knows the image's snapshot says which one. */
-static const char *called(const char *name)
-{
-    return paths_snapshot_number(name) ? "the snapshot" : name;
-}
-
-static void active_path(char out[static PATH_MAX], const struct paths *p, const char *name)
-{
-    snprintf(out, PATH_MAX, "%.*s/active/%s", PATHS_DIR_MAX, p->dir, name);
-}
-
 /* As super_spell() has it: a folder of the store may be a link to another disk. */
 static void upper_path(char out[static PATH_MAX], const struct paths *p, const char *name)
 {
@@ -57,7 +46,7 @@ static dev_t mounted_dev(const struct paths *p, const char *name)
     struct statx stx;
     struct statfs fs;
     char path[PATH_MAX];
-    active_path(path, p, name);
+    snapshot_point(path, p, name);
     if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &stx) < 0 ||
         !(stx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
         return 0;
@@ -90,15 +79,13 @@ static int in_use(const struct paths *p, const char *name, dev_t dev, struct hol
             unseen = h->passing ? 0 : unseen + 1;
         }
         if (r != -EBUSY)
-            return err_sys(err, -r, "cannot tell whether the layer of %s is in use", called(name));
+            return err_sys(err, -r, "cannot tell whether the layer of %s is in use",
+                           snapshot_called(name));
         if (h->pid || unseen == SETTLE_LOOKS || text_monotonic_ms() >= end)
             break;
         nanosleep(&(struct timespec){.tv_nsec = SETTLE_STEP_NS}, NULL);
     }
-    return err_set(err, ERR_MOUNT_FAILED, EBUSY,
-                   "%s is in use: another mount of its writable layer is still there, in a "
-                   "container or another mount namespace (%s)",
-                   called(name), h->who);
+    return snapshot_fail_held(name, h->who, err);
 }
 
 static int attach(const struct paths *p, const char *name, int mount, struct err *err)
@@ -169,7 +156,7 @@ static int overlay_mount(const struct paths *p, const char *name, const char *ke
 static int detach(const struct paths *p, const char *name, int flags, struct err *err)
 {
     char path[PATH_MAX], why[HOLDER_TEXT_MAX];
-    active_path(path, p, name);
+    snapshot_point(path, p, name);
     if (umount2(path, UMOUNT_NOFOLLOW | flags) == 0)
         return 0;
     int num = errno;
@@ -180,7 +167,7 @@ static int detach(const struct paths *p, const char *name, int flags, struct err
     if (num != EBUSY)
         return err_set(err, ERR_MOUNT_FAILED, num, "cannot unmount %s: %s", path, strerror(num));
     holder_of_mount(path, why);
-    return err_set(err, ERR_MOUNT_FAILED, EBUSY, "%s is in use: %s", called(name), why);
+    return err_set(err, ERR_MOUNT_FAILED, EBUSY, "%s is in use: %s", snapshot_called(name), why);
 }
 
 /* The first of two expiries only asks: EAGAIN says that nobody is in there. */

@@ -18,6 +18,24 @@ static const struct snapshot_backend *const backends[] = {
     &snapshot_fuse_overlayfs,
 };
 
+const char *snapshot_called(const char *name)
+{
+    return paths_snapshot_number(name) ? "the snapshot" : name;
+}
+
+void snapshot_point(char out[static PATH_MAX], const struct paths *p, const char *name)
+{
+    snprintf(out, PATH_MAX, "%.*s/active/%s", PATHS_DIR_MAX, p->dir, name);
+}
+
+int snapshot_fail_held(const char *name, const char *who, struct err *err)
+{
+    return err_set(err, ERR_MOUNT_FAILED, EBUSY,
+                   "%s is in use: another mount of its writable layer is still there, in a "
+                   "container or another mount namespace%s%s%s",
+                   snapshot_called(name), who ? " (" : "", who ? who : "", who ? ")" : "");
+}
+
 const struct snapshot_backend *snapshot_choose(struct paths *paths, struct err *err)
 {
     struct err all = {0};

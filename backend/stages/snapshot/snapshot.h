@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "store/paths.h"
 
+#include <limits.h>
 #include <stdbool.h>
 
 struct snapshot_backend {
@@ -39,6 +40,17 @@ struct snapshot_backend {
 };
 
 extern const struct snapshot_backend snapshot_overlay, snapshot_fuse_overlayfs;
+
+/* --- for the backends */
+
+/* What people call it: whoever knows the image's snapshot says which one. */
+const char *snapshot_called(const char *name);
+/* The path of active/<name>. */
+void snapshot_point(char out[static PATH_MAX], const struct paths *paths, const char *name);
+/* That its layer is held elsewhere, who: by whom, or NULL. -EBUSY. */
+int snapshot_fail_held(const char *name, const char *who, struct err *err);
+
+/* --- for everyone */
 
 /* The first backend that can serve here; NULL, and err says why none can. */
 const struct snapshot_backend *snapshot_choose(struct paths *paths, struct err *err);
