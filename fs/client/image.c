@@ -7,6 +7,10 @@
 
 #define NAME_BYTES 128
 
+const char *const image_states[IMAGE_STATES] = {"NEW",        "DOWNLOADING", "DOWNLOADED",
+                                                "UNPACKING",  "UNPACKED",    "STORED",
+                                                "ACTIVATING", "ACTIVE",      "FAILED"};
+
 static const char *const numeric_keys[] = {"size", "entries", "bytes", "skipped", "attempts"};
 
 bool image_name_ok(const char *name)

@@ -19,6 +19,10 @@ struct image {
     struct text rootfs; /* where the link points; no data while there is none */
 };
 
+/* All states, in the order in which an image comes to them. */
+#define IMAGE_STATES 9
+extern const char *const image_states[IMAGE_STATES];
+
 #define IMAGE_NAME_RULE "1 to 128 of A-Z a-z 0-9 . _ - and begins with a letter or digit"
 
 /* May this be an image's name? Anything else could reach other files of the tree. */

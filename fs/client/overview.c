@@ -3,17 +3,14 @@
 
 #include "fs/client/colour.h"
 #include "fs/client/human.h"
+#include "fs/client/image.h"
 
 #include <errno.h>
 #include <string.h>
 
-static const char *const states[] = {"NEW",    "DOWNLOADING", "DOWNLOADED", "UNPACKING", "UNPACKED",
-                                     "STORED", "ACTIVATING",  "ACTIVE",     "FAILED"};
-#define STATES (sizeof states / sizeof states[0])
-
 struct overview {
     struct text version, health;
-    long long images[STATES], total, snapshots, size, free;
+    long long images[IMAGE_STATES], total, snapshots, size, free;
 };
 
 /* The value of a metric, its labels in the name; -1: there is no such. */
@@ -38,9 +35,9 @@ static int look(const struct tree *tree, struct overview *o, struct err *err)
         r = tree_read(tree, "metrics", &metrics, err);
     if (r < 0)
         return r == -ENOENT ? err_set(err, ERR_NONE, ENOTCONN, "no daemon at %s", tree->root) : r;
-    for (size_t i = 0; i < STATES; i++) {
+    for (size_t i = 0; i < IMAGE_STATES; i++) {
         char name[80];
-        snprintf(name, sizeof name, "imgstorefs_images{state=\"%s\"}", states[i]);
+        snprintf(name, sizeof name, "imgstorefs_images{state=\"%s\"}", image_states[i]);
         o->images[i] = metric(metrics.data, name);
         o->total += o->images[i] > 0 ? o->images[i] : 0;
     }
@@ -58,11 +55,11 @@ static bool is_well(const struct overview *o)
 static void print_images(const struct overview *o)
 {
     struct text all CLEANUP_TEXT = {0};
-    for (size_t i = STATES; i-- > 0;)
+    for (size_t i = IMAGE_STATES; i-- > 0;)
         if (o->images[i] > 0)
             text_addf(&all, "%s%s%lld %s%s", all.len ? ", " : " (",
-                      colour(stdout, colour_of_state(states[i])), o->images[i], states[i],
-                      colour_end(stdout));
+                      colour(stdout, colour_of_state(image_states[i])), o->images[i],
+                      image_states[i], colour_end(stdout));
     if (all.len)
         text_add(&all, ")");
     status_line("Images", "%lld%s", o->total, all.len && !all.failed ? all.data : "");
@@ -89,7 +86,7 @@ static void print(const struct tree *tree, struct overview *o)
     print_images(o);
     status_line("Snapshots", "%lld", o->snapshots);
     print_disk(o);
-    if (o->images[STATES - 1] > 0)
+    if (o->images[IMAGE_STATES - 1] > 0)
         status_line("Next", "`imgstore list` shows what FAILED, `imgstore status NAME` why");
     else if (o->total == 0)
         status_line("Next", "`imgstore fetch NAME URL SHA256 --wait` gets the first image");
@@ -104,8 +101,8 @@ static json_t *json_of(const struct tree *tree, struct overview *o)
 {
     json_t *images = json_object(), *problems = json_array();
     bool well = is_well(o);
-    for (size_t i = 0; i < STATES; i++)
-        json_object_set_new(images, states[i], number(o->images[i]));
+    for (size_t i = 0; i < IMAGE_STATES; i++)
+        json_object_set_new(images, image_states[i], number(o->images[i]));
     char *save, *line = well ? NULL : strtok_r(o->health.data, "\n", &save);
     for (; line; line = strtok_r(NULL, "\n", &save))
         json_array_append_new(problems, json_string(line));

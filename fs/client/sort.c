@@ -22,12 +22,9 @@ static int by_name(const struct image *a, const struct image *b)
 
 static int place_of(const struct image *image)
 {
-    static const char *const states[] = {"NEW",        "DOWNLOADING", "DOWNLOADED",
-                                         "UNPACKING",  "UNPACKED",    "STORED",
-                                         "ACTIVATING", "ACTIVE",      "FAILED"};
     const char *state = image_value(image, "state");
     int i = 0;
-    while (i < (int)ARRAY_SIZE(states) && strcmp(states[i], state) != 0)
+    while (i < IMAGE_STATES && strcmp(image_states[i], state) != 0)
         i++;
     return i;
 }
