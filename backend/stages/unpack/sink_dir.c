@@ -55,19 +55,20 @@ static int refuse(struct err *err, int num, const char *what, const char *path)
 static const char *const books_xattrs[] = {"user.fuseoverlayfs.", "user.containers."};
 #define BOOKS_NAME ".wh."
 
-static bool is_of_books(const struct entry_xattr *x)
+static bool is_of_books(const struct sink_dir *s, const struct entry_xattr *x)
 {
-    for (size_t i = 0; geteuid() != 0 && i < ARRAY_SIZE(books_xattrs); i++)
+    for (size_t i = 0; !s->is_root && i < ARRAY_SIZE(books_xattrs); i++)
         if (x->name_len >= strlen(books_xattrs[i]) &&
             memcmp(x->name, books_xattrs[i], strlen(books_xattrs[i])) == 0)
             return true;
     return false;
 }
 
-static int refuse_books(const char *name, const char *path, struct err *err)
+static int refuse_books(const struct sink_dir *s, const char *name, const char *path,
+                        struct err *err)
 {
     char shown[ENTRY_SHOWN_MAX];
-    if (geteuid() == 0 || strncmp(name, BOOKS_NAME, strlen(BOOKS_NAME)) != 0)
+    if (s->is_root || strncmp(name, BOOKS_NAME, strlen(BOOKS_NAME)) != 0)
         return 0;
     return err_set(err, ERR_UNSUPPORTED_FORMAT, EINVAL,
                    "\"%s\": fuse-overlayfs takes names with " BOOKS_NAME " for deletions: without "
@@ -137,7 +138,7 @@ static int make_dir(struct sink_dir *s, const char *path, const char *xattrs, si
 {
     const char *name;
     int at = beneath_parent(&s->at, path, &name);
-    int r = refuse_books(name, path, err);
+    int r = refuse_books(s, name, path, err);
     if (r < 0)
         return r;
     if (at < 0 || mkdirat(at, name, 0700) < 0)
@@ -180,12 +181,13 @@ static int set_xattr(int fd, const char *path, const struct entry_xattr *x)
 }
 
 /* On the descriptor, or, where there is none to be had, on a path. */
-static int set_xattrs(int fd, const char *path, const char *xattrs, size_t len)
+static int set_xattrs(const struct sink_dir *s, int fd, const char *path, const char *xattrs,
+                      size_t len)
 {
     struct entry_xattr x;
     int r = 0;
     while (r == 0 && entry_xattr_next(&xattrs, &len, &x) > 0)
-        r = is_of_books(&x) ? 0 : set_xattr(fd, path, &x);
+        r = is_of_books(s, &x) ? 0 : set_xattr(fd, path, &x);
     return r;
 }
 
@@ -210,7 +212,7 @@ static int set_meta(const struct sink_dir *s, int fd, const struct entry *e, str
     if (s->is_root && (st.st_uid != e->meta.uid || st.st_gid != e->meta.gid) &&
         fchown(fd, e->meta.uid, e->meta.gid) < 0)
         return fail(err, errno, "set the owner of", e->path);
-    if ((r = set_xattrs(fd, NULL, e->xattrs, e->xattrs_len)) < 0)
+    if ((r = set_xattrs(s, fd, NULL, e->xattrs, e->xattrs_len)) < 0)
         return fail_xattrs(err, -r, e->path);
     if (((st.st_mode & 07777) != e->meta.mode || e->xattrs_len > 0) && fchmod(fd, e->meta.mode) < 0)
         return fail(err, errno, "set the mode of", e->path);
@@ -230,7 +232,7 @@ static int set_meta_at(const struct sink_dir *s, int at, const char *name, const
     if (s->is_root && fchownat(at, name, e->meta.uid, e->meta.gid, AT_SYMLINK_NOFOLLOW) < 0)
         return fail(err, errno, "set the owner of", e->path);
     snprintf(path, sizeof path, "/proc/self/fd/%d/%s", at, name);
-    if ((r = set_xattrs(-1, path, e->xattrs, e->xattrs_len)) < 0)
+    if ((r = set_xattrs(s, -1, path, e->xattrs, e->xattrs_len)) < 0)
         return fail_xattrs(err, -r, e->path);
     if (e->type != WIRE_SYMLINK && fchmodat(at, name, e->meta.mode, AT_SYMLINK_NOFOLLOW) < 0)
         return fail(err, errno, "set the mode of", e->path);
@@ -314,7 +316,7 @@ static int dir_entry(void *sink, const struct entry *e, const struct namespace_p
     int at = beneath_parent(&s->at, e->path, &name);
     if (at < 0)
         return fail(err, -at, "reach the directory of", e->path);
-    int r = refuse_books(name, e->path, err);
+    int r = refuse_books(s, name, e->path, err);
     if (r < 0)
         return r;
     switch (e->type) {
@@ -358,7 +360,7 @@ static int settle_xattrs(void *ctx, const char *path, const char *xattrs, size_t
     if (fd < 0)
         return fail(err, -fd, "open directory", path);
     clear_xattrs(fd);
-    int r = set_xattrs(fd, NULL, xattrs, len);
+    int r = set_xattrs(s, fd, NULL, xattrs, len);
     return r < 0 ? fail_xattrs(err, -r, path) : 0;
 }
 
