@@ -1,14 +1,8 @@
 #!/bin/bash
 # The client against a tree made of plain files: exit codes, texts, JSON.
 # usage: client.sh IMGSTORE
-set -u
-client=$(realpath "$1")
-dir=$(mktemp -d) || exit 99
-trap 'rm -rf "$dir"' EXIT
-unset IMGSTORE_MOUNT
-tree=$dir/tree
-sha=1111111111111111111111111111111111111111111111111111111111111111
-failed=0
+# shellcheck source=tests/unit/plain_tree.sh
+. "${0%/*}/plain_tree.sh"
 
 image() { # NAME STATE WANT ERROR
     local at=$tree/images/$1
@@ -22,33 +16,6 @@ image() { # NAME STATE WANT ERROR
         "skipped 0" "attempts 1" "next_retry -" "created 2026-01-02T03:04:05.678Z" \
         "updated -" >"$at/info.new"
     mv "$at/info.new" "$at/info"
-}
-
-fresh() {
-    rm -rf "$tree"
-    mkdir -p "$tree/ctl" "$tree/images"
-    for f in fetch remove cancel retry activate deactivate cleanup error_log; do
-        : >"$tree/ctl/$f"
-    done
-}
-
-is() { # WHAT GOT DUE
-    [ "$2" = "$3" ] && return
-    printf 'FAILED %s:\n got %q\n due %q\n' "$1" "$2" "$3"
-    failed=$((failed + 1))
-}
-
-run() { # CODE ARGS…: runs the client on the tree; its outputs are in $out and $err
-    local due=$1
-    shift
-    out=$("$client" --mount "$tree" "$@" 2>"$dir/err")
-    is "exit of $*" $? "$due"
-    err=$(cat "$dir/err")
-}
-
-json() { # PYTHON-EXPRESSION DUE: of the object `j` in $out
-    is "json $1" "$(python3 -c 'import json,sys; j=json.load(sys.stdin); print(eval(sys.argv[1]))' \
-        "$1" <<<"$out" 2>&1)" "$2"
 }
 
 # --- wrong use, help
@@ -233,5 +200,4 @@ run 5 export other
 is "not active" "$err" "imgstore: other: it is STORED, and only what is ACTIVE can be exported; \
 \`imgstore activate other\` mounts it"
 
-[ "$failed" -eq 0 ] && echo "all as it should be"
-exit $((failed > 0))
+finish
